@@ -1,0 +1,1 @@
+"""The loops: sources to desired state to plan to HAProxy; supervision, state on disk."""

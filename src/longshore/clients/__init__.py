@@ -1,0 +1,1 @@
+"""Thin protocol clients that know nothing of longshore: the engine, HAProxy."""

@@ -1,0 +1,1 @@
+"""HAProxy as a process and as a peer: capabilities, start, adopt, reload, observe, apply."""

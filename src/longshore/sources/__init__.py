@@ -1,0 +1,1 @@
+"""Where services are discovered. Each source publishes whole snapshots."""
