@@ -1,7 +1,7 @@
 """The nouns: endpoint, service, route, policy, snapshot, problem. Immutable values, compared by content.
 
-Every other module takes these in or gives these out. Sources make them, `core.merge` unites them, `core.wanted` turns them
-into what HAProxy should run. They hold no behaviour but what follows from their own fields.
+Every other module takes these in or gives these out. Sources make them, `core.merge` unites them, `core.wanted` turns
+them into what HAProxy should run. They hold no behaviour but what follows from their own fields.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Endpoint:
 class Route:
     """What brings a request to a service.
 
-    `listen` is the HTTP address of its own (":8080", "127.0.0.1:8080", "[::1]:8080") or, with mode tcp, the TCP address;
-    "" means the HTTP(S) frontends of the configuration. `host` is lower case, without port: "shop.example.com",
-    "*.example.com" (any depth below) or "*" (every host: the default service). `path` starts with "/"; `exact` says whether
-    only this path matches, or everything below it at a segment boundary ("/api" matches "/api" and "/api/x", not "/apix").
+    `listen` is the HTTP address of its own (":8080", "127.0.0.1:8080", "[::1]:8080") or, with mode tcp, the TCP
+    address; "" means the HTTP(S) frontends of the configuration. `host` is lower case, without port: "a.example.com",
+    "*.example.com" (any depth below) or "*" (every host: the default service). `path` starts with "/"; `exact` says
+    whether only this path matches, or everything below it at a segment boundary ("/api" matches "/api/x", not "/apix").
     """
 
     host: str = "*"
@@ -99,7 +99,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Endpoints that serve the same thing, with what brings requests there and how they are served. One HAProxy backend.
+    """Endpoints that serve the same thing, what brings requests there, how they are served. One HAProxy backend.
 
     A source re-emits the identical object for what did not change, so that later stages can compare by identity first.
     """
@@ -124,7 +124,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that one source knows at one moment, complete. `stale` says that it could not be renewed: unknown is never empty."""
+    """All that one source knows at one moment, complete. `stale` says it is not renewed: unknown is never empty."""
 
     source: str
     services: tuple[Service, ...] = ()
