@@ -30,7 +30,7 @@ class Reply:
 
 
 def command(*words: str | int) -> str:
-    """One command line of these words, each escaped; raises `BadCommand` on `;`, line breaks, control characters."""
+    """One command line of these words, each escaped; raises `BadCommandError` on `;`, line breaks, control characters."""
     raise NotImplementedError
 
 
@@ -56,7 +56,7 @@ class RuntimeClient:
     async def run(self, commands: Sequence[str | Command]) -> list[Reply]:
         """Send all commands at once; one reply each, in order. A failed command is a reply, not an exception.
 
-        Raises `Unreachable` if the connection cannot be opened or breaks before every reply is there: some of the
+        Raises `UnreachableError` if the connection cannot be opened or breaks before every reply is there: some of the
         commands may then have been done. Concurrent callers take turns.
         """
         raise NotImplementedError

@@ -17,28 +17,28 @@ class HAProxyError(Exception):
         return f"{self.what} ({self.hint})" if self.hint else self.what
 
 
-class Unreachable(HAProxyError):
+class UnreachableError(HAProxyError):
     """Nobody answers on the socket: HAProxy is not running, is starting, or the connection broke."""
 
 
-class BadCommand(HAProxyError, ValueError):
+class BadCommandError(HAProxyError, ValueError):
     """A word that must never be sent: it would end the command or start another one. Nothing was sent."""
 
 
-def unreachable(path: str, error: BaseException) -> Unreachable:
+def unreachable(path: str, error: BaseException) -> UnreachableError:
     """Say why the HAProxy socket at `path` could not be used."""
     code = getattr(error, "errno", None)
     if isinstance(error, TimeoutError):
-        return Unreachable(f"HAProxy does not answer on {path} in time")
+        return UnreachableError(f"HAProxy does not answer on {path} in time")
     if code == errno.ENOENT:
-        return Unreachable(f"no HAProxy socket at {path}", "is HAProxy running, and is this its socket?")
+        return UnreachableError(f"no HAProxy socket at {path}", "is HAProxy running, and is this its socket?")
     if code == errno.ECONNREFUSED:
-        return Unreachable(f"nobody listens on the HAProxy socket {path}", "HAProxy has ended or is just starting")
+        return UnreachableError(f"nobody listens on the HAProxy socket {path}", "HAProxy has ended or is just starting")
     if code in (errno.EACCES, errno.EPERM):
-        return Unreachable(
+        return UnreachableError(
             f"no permission to use the HAProxy socket {path}",
             "run as the user that owns it, or give `stats socket … mode 660 group …` a group this user is in",
         )
     if isinstance(error, EOFError | ConnectionError):
-        return Unreachable(f"HAProxy closed the connection on {path}")
-    return Unreachable(f"cannot talk to HAProxy on {path}: {error}")
+        return UnreachableError(f"HAProxy closed the connection on {path}")
+    return UnreachableError(f"cannot talk to HAProxy on {path}: {error}")
