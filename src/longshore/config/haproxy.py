@@ -1,0 +1,57 @@
+"""The section `haproxy`: which HAProxy serves the traffic, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from longshore.config.fields import Duration, FilePath, OptionalBindAddress, Word
+from longshore.config.section import Section
+
+
+class HaproxyConfig(Section):
+    """HAProxy itself: started and watched by longshore (`managed`), or running already (`attached`)."""
+
+    binary: str = Field(default="haproxy", min_length=1)
+    """The program: a path, or a name that is looked up in `PATH`. In attached mode it validates configurations."""
+    mode: Literal["managed", "attached"] = "managed"
+    """`managed`: longshore starts HAProxy, watches it and adopts it again after its own restart. `attached`: HAProxy
+    was started by someone else, for example systemd; longshore drives it through its sockets."""
+    stats: OptionalBindAddress = ""
+    """Address of HAProxy's own statistics page (`/`) and Prometheus exporter (`/metrics`); empty is off."""
+    max_connections: Annotated[int, Field(ge=1, le=10_000_000)] = 4096
+    """Concurrent client connections of the whole HAProxy (`maxconn`); more wait in the kernel's queue."""
+    access_log: bool = False
+    """Write a line for each request to standard output."""
+    socket: FilePath | None = None
+    """Attached mode: the runtime socket (`stats socket … level admin`)."""
+    master_socket: FilePath | None = None
+    """Attached mode: the socket of the master process (`haproxy -W -S …`), needed to reload."""
+    config_file: FilePath | None = None
+    """Attached mode: the file that HAProxy was started with; longshore writes it."""
+    user: Word | None = None
+    """Managed mode, as root: the user that HAProxy becomes after it has bound its ports."""
+    group: Word | None = None
+    """Managed mode, as root: the group that HAProxy becomes after it has bound its ports."""
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Number of HAProxy's threads; by default one for each processor it may use."""
+    hard_stop_after: Duration = 3600.0
+    """After a reload or stop, how long old connections (websockets, long downloads) may go on."""
+    spare_slots: Annotated[int, Field(ge=0, le=10_000)] = 16
+    """HAProxy older than 3.4: backends declared in advance for each kind of service, so that new services need no
+    reload. When they run out, one hitless reload adds more."""
+
+    @model_validator(mode="after")
+    def fits_mode(self) -> Self:
+        """Refuse settings that the mode gives no meaning to."""
+        theirs = {"socket": self.socket, "master-socket": self.master_socket, "config-file": self.config_file}
+        if self.mode == "attached":
+            missing = [key for key, value in theirs.items() if value is None]
+            if missing:
+                raise ValueError(f"mode attached needs {', '.join(missing)}: where the running HAProxy can be reached")
+        else:
+            given = [key for key, value in theirs.items() if value is not None]
+            if given:
+                raise ValueError(f"{', '.join(given)} only work with mode: attached; longshore makes its own otherwise")
+        return self

@@ -1,0 +1,121 @@
+"""The section `services`: said by the operator, for what carries no labels. The file source's files hold the same.
+
+Beside `from` or `endpoints`, a service takes the same keys as the labels (`core.keys`); they are kept as they were
+written in `pairs` and read by `core.spec`, so that a label and a line of the file mean exactly the same.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from longshore.config.fields import HOST, listed, split_address
+from longshore.config.section import Section
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Weight = Annotated[int, Field(ge=0, le=256)]
+
+
+def host(value: str) -> str:
+    """Check an IP address or a host name; an IP address comes back in its usual spelling, without brackets."""
+    try:
+        return str(ipaddress.ip_address(value.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        pass
+    numeric = value.replace(".", "").isdigit()
+    if len(value) > 253 or numeric or not HOST.fullmatch(value):
+        raise ValueError('expected an IP address or a host name, like "10.0.0.5" or "vm1.internal"')
+    return value.lower().rstrip(".")
+
+
+def endpoint(value: Any) -> Any:
+    """Take "10.0.0.5:5432" apart; the long form passes through."""
+    if not isinstance(value, str):
+        return value
+    try:
+        address, port = split_address(value)
+    except ValueError:
+        address, port = "", 0
+    if not address:
+        raise PydanticCustomError(
+            "endpoint", 'expected "address:port", like "10.0.0.5:5432", "vm1.internal:80" or "[fd00::5]:80"', {}
+        )
+    return {"address": address, "port": port}
+
+
+class FixedEndpoint(Section):
+    """An endpoint that does not come from any engine: a VM, another machine, a process."""
+
+    address: Annotated[str, AfterValidator(host)]
+    """IP address or host name. A name is looked up again and again in the background."""
+    port: Port
+    """The port to connect to."""
+    weight: Weight | None = None
+    """Its share relative to the others, 0 to 256; default: the service's `weight`, else 100."""
+    backup: bool | None = None
+    """Gets traffic only when no other endpoint is up; default: the service's `backup`."""
+
+    @property
+    def named(self) -> bool:
+        """Whether the address is a name that must be looked up."""
+        try:
+            ipaddress.ip_address(self.address)
+        except ValueError:
+            return True
+        return False
+
+    @property
+    def label(self) -> str:
+        """How people write it: "vm1.internal:5432" or "[fd00::5]:80"."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class From(Section):
+    """Which discovered containers make up a service, when they carry no labels. All that is said must match."""
+
+    source: str = "docker"
+    """Name of the source."""
+    image: str | None = Field(default=None, min_length=1)
+    """Their image, with or without registry and tag: "local/nodeapp"."""
+    label: str | None = Field(default=None, min_length=1)
+    """A label they carry: "tier" or "tier=web"."""
+    service: str | None = Field(default=None, min_length=1)
+    """The name of their service as the source groups it: "shop-web"."""
+    port: Port | None = None
+    """The container's port; default: the only one it exposes."""
+
+    @model_validator(mode="after")
+    def says_what(self) -> Self:
+        """At least one condition must be there."""
+        if not (self.image or self.label or self.service):
+            raise ValueError("expected at least one of image, label, service: which containers are meant?")
+        return self
+
+
+class ServiceConfig(Section):
+    """A service of the operator: fixed endpoints, or containers picked by their image, label or service."""
+
+    model_config = ConfigDict(extra="allow")
+
+    from_: From | None = None
+    """Which discovered containers it consists of."""
+    endpoints: Annotated[tuple[Annotated[FixedEndpoint, BeforeValidator(endpoint)], ...], BeforeValidator(listed)] = ()
+    """Fixed endpoints: "10.0.0.5:5432", or `{address: vm1.internal, port: 5432, weight: 50}`."""
+
+    @property
+    def pairs(self) -> Mapping[str, object]:
+        """The keys that it shares with the labels, as they were written."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @model_validator(mode="after")
+    def has_one_origin(self) -> Self:
+        """Endpoints come from exactly one place."""
+        if self.from_ is not None and "endpoints" in self.model_fields_set:
+            raise ValueError("has both `from` and `endpoints`; expected one of them")
+        if self.from_ is None and "endpoints" not in self.model_fields_set:
+            raise ValueError("says neither `from` (which containers?) nor `endpoints` (which addresses?)")
+        return self
