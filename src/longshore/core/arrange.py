@@ -1,0 +1,123 @@
+"""Where a service lives in HAProxy: in a backend made for it (HAProxy 3.4), or in a slot declared beforehand.
+
+A service keeps its place while its profile stays. `place` finds places that need no reload and says what a reload would
+have to bring for the rest; `layout` is the configuration that such a reload renders, with room for what may come.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from longshore.core.capabilities import Capabilities
+from longshore.core.profile import Profile
+from longshore.core.render import Backend, Layout
+from longshore.core.running import Running
+from longshore.core.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The backend of each service that has one, and why the others need a reload."""
+
+    backend_of: Mapping[str, str]  # service -> backend
+    missing: tuple[str, ...]  # reasons, one per service without a place
+
+
+def place(wanted: Wanted, running: Running, caps: Capabilities) -> Places:
+    """Find a place for every service without a reload. Services that have one keep it."""
+    backend_of = _kept(wanted, running)
+    missing = []
+    free: dict[str, list[str]] | None = None
+    for service, backend in wanted.backends.items():
+        if service in backend_of:
+            continue
+        profile = backend.profile
+        if profile.name not in running.profiles:
+            missing.append(f"service {service} needs a profile that HAProxy has not loaded yet ({profile.name})")
+        elif not profile.dynamic:
+            missing.append(f"service {service}: its balance algorithm takes no servers at runtime")
+        elif caps.add_backend:
+            backend_of[service] = made_name(service, profile)
+        else:
+            free = _free_slots(running) if free is None else free
+            slots = free.get(profile.name)
+            if slots:
+                backend_of[service] = slots.pop()
+            else:
+                missing.append(f"service {service}: no free backend slot of profile {profile.name} is left")
+    return Places(backend_of, tuple(missing))
+
+
+def layout(
+    wanted: Wanted, running: Running | None, caps: Capabilities, always: tuple[Profile, ...], spare: int
+) -> tuple[Layout, dict[str, str]]:
+    """The configuration that has a place for everything wanted, and `spare` free slots of each profile.
+
+    Returns it with the backend of each service. `always` are profiles to keep ready for services to come. Services keep
+    the backend they have: HAProxy hands a server's state to the new worker by its backend's and its own name.
+    """
+    backend_of = _kept(wanted, running) if running else {}
+    profiles = {p.name: p for p in always} | {b.profile.name: b.profile for b in wanted.backends.values()}
+    used = Counter(b.profile.name for b in wanted.backends.values() if b.profile.dynamic)
+    slots: dict[str, list[str]] = {}
+    taken = set(backend_of.values()) | set(running.placed if running else ())
+    if not caps.add_backend:
+        for profile in profiles.values():
+            if profile.dynamic:
+                room = used[profile.name] + max(spare, used[profile.name] // 2)
+                names = [f"slot:{profile.name}:{i:03}" for i in range(1, room + len(taken) + 1)]
+                slots[profile.name] = [n for n in names if n not in taken][:room]
+    servers_of = {}
+    for service, backend in wanted.backends.items():
+        if service not in backend_of:
+            free = slots.get(backend.profile.name)
+            backend_of[service] = free.pop(0) if free else made_name(service, backend.profile)
+        servers_of[backend_of[service]] = backend
+    backends = [
+        Backend(name, b.profile.name, tuple((s.server, s.admin) for s in b.servers.values()))
+        for name, b in servers_of.items()
+    ]
+    for profile_name, names in slots.items():
+        backends += [Backend(name, profile_name, ()) for name in names]
+    backends.sort(key=lambda b: b.name)
+    return Layout(wanted.process, wanted.frontends, tuple(profiles.values()), tuple(backends)), backend_of
+
+
+def map_files(wanted: Wanted, backend_of: Mapping[str, str], every_map: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """What the map files must contain, by path; `every_map` are those that must exist even when they are empty."""
+    files: dict[str, dict[str, str]] = {path: {} for path in every_map}
+    for service, backend in wanted.backends.items():
+        name = backend_of.get(service)
+        if name is None:
+            continue
+        for path, key in backend.routes:
+            if path in files:
+                files[path][key] = name
+        for path, value in backend.data:
+            files[path][name] = value
+    return files
+
+
+def made_name(service: str, profile: Profile) -> str:
+    """The name of a backend made for one service: another profile makes another backend."""
+    return f"s:{service}:{profile.name.removeprefix('p-')}"
+
+
+def _kept(wanted: Wanted, running: Running) -> dict[str, str]:
+    kept = {}
+    for backend, service in running.placed.items():
+        now = wanted.backends.get(service)
+        if now is not None and backend in running.backends and running.backends[backend].profile == now.profile.name:
+            kept[service] = backend
+    return kept
+
+
+def _free_slots(running: Running) -> dict[str, list[str]]:
+    free: dict[str, list[str]] = {}
+    for name in sorted(running.backends, reverse=True):
+        backend = running.backends[name]
+        if name not in running.placed and not backend.servers and name.startswith("slot:"):
+            free.setdefault(backend.profile, []).append(name)
+    return free

@@ -1,0 +1,140 @@
+"""Services to backends: what HAProxy should run, one `WantedBackend` per service, the same object while it stays so.
+
+The planner compares by identity first, so one change costs what one change costs. `Wanter` is the memory behind that:
+it turns each service into its backend once and again only when the service, its overrides or its admissions changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from longshore.core.capabilities import Capabilities
+from longshore.core.model import Endpoint, EndpointState, Problem, Service
+from longshore.core.overrides import Overrides
+from longshore.core.profile import Profile, profile_of
+from longshore.core.render import Admin, Bind, Frontend, Paths, Process
+from longshore.core.routes import frontend_of, map_key
+from longshore.core.server import Server, server_of
+
+Serves = Callable[[Service, Endpoint, Server], bool]
+"""Whether an endpoint may get traffic: it is in HAProxy already, or it answered the first check."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedServer:
+    """A server as it should be; `admin` is `ready` unless an operator said otherwise."""
+
+    server: Server
+    admin: Admin
+    endpoint: str  # the endpoint's id
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedBackend:
+    """One service as HAProxy should serve it, wherever it is placed. Map entries come without the value."""
+
+    service: str
+    profile: Profile
+    servers: Mapping[str, WantedServer]
+    routes: tuple[tuple[str, str], ...]  # the value is the backend's name
+    data: tuple[tuple[str, str], ...]  # map file and value; the key is the backend's name
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Everything HAProxy should run."""
+
+    process: Process
+    frontends: tuple[Frontend, ...]
+    backends: Mapping[str, WantedBackend]  # by service name
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(slots=True)
+class Wanter:
+    """Turns services into wanted backends, and remembers."""
+
+    caps: Capabilities
+    paths: Paths
+    _known: dict[str, tuple[Service, object, frozenset[str], WantedBackend]] = field(default_factory=dict)
+    _servers: dict[str, tuple[Service, Profile, dict[str, Server]]] = field(default_factory=dict)
+
+    def servers(self, service: Service) -> Mapping[str, Server]:
+        """The server of each endpoint of a service, by endpoint id, whether it may serve or not."""
+        return self._definitions(service)[1]
+
+    def backend(self, service: Service, overrides: Overrides, serves: Serves) -> WantedBackend:
+        """The backend of a service: its admitted endpoints, in the state the operator wants."""
+        profile, definitions = self._definitions(service)
+        admitted = frozenset(
+            e.id for e in service.endpoints if e.state is EndpointState.READY and serves(service, e, definitions[e.id])
+        )
+        said = overrides.of(service.name)
+        known = self._known.get(service.name)
+        if known and known[0] is service and known[1] == said and known[2] == admitted:
+            return known[3]
+        servers = {}
+        for endpoint in service.endpoints:
+            if endpoint.id in admitted:
+                server = definitions[endpoint.id]
+                weight = overrides.weight(service.name, endpoint.id)
+                if weight is not None and weight != server.weight:
+                    server = Server(server.name, server.address, server.port, server.options, weight)
+                admin = overrides.admin(service.name, endpoint.id)
+                servers[server.name] = WantedServer(server, admin, endpoint.id, endpoint.reason or "discovered")
+        backend = WantedBackend(service.name, profile, servers, self._routes(service), self._data(service))
+        if known and known[3] == backend:
+            backend = known[3]
+        self._known[service.name] = (service, said, admitted, backend)
+        return backend
+
+    def forget(self, keep: Iterable[str]) -> None:
+        """Drop the memory of services that are gone."""
+        kept = set(keep)
+        for memory in (self._known, self._servers):
+            for name in [n for n in memory if n not in kept]:
+                del memory[name]
+
+    def _definitions(self, service: Service) -> tuple[Profile, dict[str, Server]]:
+        known = self._servers.get(service.name)
+        if known and known[0] is service:
+            return known[1], known[2]
+        before = {e.id: e for e in known[0].endpoints} if known and known[0].policy == service.policy else {}
+        old = known[2] if known else {}
+        servers = {
+            e.id: old[e.id] if before.get(e.id) is e else server_of(service, e, self.caps) for e in service.endpoints
+        }
+        profile = profile_of(service, self.caps, self.paths)
+        self._servers[service.name] = (service, profile, servers)
+        return profile, servers
+
+    def _routes(self, service: Service) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (self.paths.tcp_map, frontend_of(route, service.mode))
+            if service.mode == "tcp"
+            else (self.paths.route_map(frontend_of(route, service.mode)), map_key(route))
+            for route in service.routes
+        )
+
+    def _data(self, service: Service) -> tuple[tuple[str, str], ...]:
+        check = service.policy.check
+        if check.kind != "http":
+            return ()
+        entries = [(self.paths.check_path_map, check.path)]
+        if check.host:
+            entries.append((self.paths.check_host_map, check.host))
+        return tuple(entries)
+
+
+def own_frontends(services: Iterable[Service], paths: Paths, taken: Mapping[str, str]) -> tuple[Frontend, ...]:
+    """The frontends that services ask for with `listen` and `tcp`. `taken` are addresses that cannot be had."""
+    frontends: dict[str, Frontend] = {}
+    for service in services:
+        for route in service.routes:
+            name = frontend_of(route, service.mode)
+            if name and name not in frontends and route.listen not in taken:
+                map_ = paths.tcp_map if service.mode == "tcp" else paths.route_map(name)
+                frontends[name] = Frontend(name, service.mode, (Bind(route.listen),), map_)
+    return tuple(frontends[name] for name in sorted(frontends))
