@@ -1,0 +1,187 @@
+"""What all sources know, made one: snapshots in, one list of services out, with every conflict said.
+
+    snapshots ──group by name──▶ united services ──settle who owns which route──▶ Merged
+
+Two rules. *The same name in several sources is one service*: its endpoints are united (an id counts once), routes and
+policy come from the first source that gives routes. *A route belongs to one service*: who has it keeps it; among
+newcomers the order of sources, then of services decides. The other service loses that route and nothing else: it goes
+on existing, its other routes work, and a problem says who holds the route. An address of its own (`listen`, `tcp`) is
+either HTTP or TCP, by the same rule.
+
+`Merger` remembers its last answer: what did not change comes back as the identical object, and who owns what is
+settled anew only when some service's routes changed. `longshore.core.conflicts` does the settling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from longshore.core.conflicts import Settled, settle
+from longshore.core.model import Endpoint, Policy, Problem, Service, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One desired state out of all sources."""
+
+    services: tuple[Service, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    by_name: Mapping[str, Service] = field(default_factory=dict)
+    settled: Settled = field(default_factory=Settled)
+    stale: Mapping[str, str] = field(default_factory=dict)  # source -> why its snapshot is not renewed
+
+
+class Merger:
+    """Merges again and again; each answer costs about what changed since the last one.
+
+    `owners` (route claim -> service name) are those of an earlier life, as `Merged.settled.owners` gave them.
+    `reserved` (address -> who listens there) are addresses that no service may take, such as the configuration's
+    frontends.
+    """
+
+    def __init__(self, owners: Mapping[str, str] | None = None, reserved: Mapping[str, str] | None = None) -> None:
+        self._reserved = dict(reserved or {})
+        self._last = Merged(settled=Settled(owners=dict(owners or {})))
+        self._first: dict[str, Service] = {}
+        self._more: dict[str, list[Service]] = {}
+        self._united: dict[str, Service] = {}
+        self._differences: dict[str, tuple[Problem, ...]] = {}
+        self._named: dict[tuple[str, str], tuple[Service, Service]] = {}
+
+    def merge(self, snapshots: Sequence[Snapshot]) -> Merged:
+        """Unite `snapshots`, which come in the order of their sources: earlier ones win."""
+        first, more = self._grouped(snapshots)
+        changed = [name for name, service in first.items() if self._first.get(name) is not service]
+        changed += [name for name in more.keys() | self._more.keys() if self._parts_differ(name, more, first)]
+        gone = self._first.keys() - first.keys()
+        before = self._last.settled
+        settled = (
+            before
+            if self._unite(first, more, changed, gone)
+            else settle((self._united[name] for name in first), before, self._reserved)
+        )
+
+        touched = {*changed, *(before.lost.keys() ^ settled.lost.keys())}
+        touched |= {
+            name for name in before.lost.keys() & settled.lost.keys() if before.lost[name] != settled.lost[name]
+        }
+        old = self._last.by_name
+        by_name = {name: old[name] if name not in touched else self._final(name, settled) for name in first}
+        merged = Merged(
+            services=tuple(by_name.values()),
+            problems=self._problems(snapshots, settled),
+            by_name=by_name,
+            settled=settled,
+            stale={snapshot.source: snapshot.stale for snapshot in snapshots if snapshot.stale},
+        )
+        self._first, self._more = first, more
+        self._last = self._last if merged == self._last else merged
+        return self._last
+
+    def _grouped(self, snapshots: Sequence[Snapshot]) -> tuple[dict[str, Service], dict[str, list[Service]]]:
+        """Each name's first part, and all parts of the names that have several."""
+        first: dict[str, Service] = {}
+        more: dict[str, list[Service]] = {}
+        for snapshot in snapshots:
+            for service in snapshot.services:
+                part = service if service.sources else self._with_source(service, snapshot.source)
+                known = first.setdefault(part.name, part)
+                if known is not part:
+                    more.setdefault(part.name, [known]).append(part)
+        return first, more
+
+    def _with_source(self, service: Service, source: str) -> Service:
+        known = self._named.get((source, service.name))
+        if known is None or known[0] is not service:
+            known = self._named[source, service.name] = (service, replace(service, sources=(source,)))
+        return known[1]
+
+    def _parts_differ(self, name: str, more: Mapping[str, list[Service]], first: Mapping[str, Service]) -> bool:
+        if name not in first:
+            return False
+        old, new = self._more.get(name, []), more.get(name, [])
+        return len(old) != len(new) or any(a is not b for a, b in zip(old, new, strict=True))
+
+    def _unite(
+        self, first: Mapping[str, Service], more: Mapping[str, list[Service]], changed: Iterable[str], gone: set[str]
+    ) -> bool:
+        """Bring the united services up to date; True if nobody's routes changed."""
+        same_routes = not gone
+        for name in gone:
+            self._united.pop(name)
+            self._differences.pop(name, None)
+        for name in changed:
+            service, differences = unite(more[name]) if name in more else (first[name], ())
+            old = self._united.get(name)
+            same_routes = same_routes and old is not None and (old.mode, old.routes) == (service.mode, service.routes)
+            self._united[name] = service
+            self._differences.pop(name, None)
+            if differences:
+                self._differences[name] = differences
+        return same_routes
+
+    def _final(self, name: str, settled: Settled) -> Service:
+        service = self._united[name]
+        lost = settled.lost.get(name)
+        if lost:
+            service = replace(service, routes=tuple(route for route in service.routes if route not in lost))
+        old = self._last.by_name.get(name)
+        return old if old is not None and old == service else service
+
+    def _problems(self, snapshots: Sequence[Snapshot], settled: Settled) -> tuple[Problem, ...]:
+        problems: dict[Problem, None] = {}
+        for snapshot in snapshots:
+            problems.update(dict.fromkeys(snapshot.problems))
+            where = f"source {snapshot.source}"
+            if snapshot.stale and not any(problem.where == where for problem in snapshot.problems):
+                problems[Problem(where, snapshot.stale, "What it knew last stays in use until it answers again.")] = (
+                    None
+                )
+        for differences in self._differences.values():
+            problems.update(dict.fromkeys(differences))
+        for lost in settled.lost.values():
+            problems.update(dict.fromkeys(lost.values()))
+        return tuple(problems)
+
+
+def merge(snapshots: Sequence[Snapshot], owners: Mapping[str, str] | None = None) -> Merged:
+    """Unite `snapshots` once, without memory; `owners` as in `Merger`."""
+    return Merger(owners).merge(snapshots)
+
+
+def unite(parts: Sequence[Service]) -> tuple[Service, tuple[Problem, ...]]:
+    """Make one service of what several sources call by the same name.
+
+    The first part with routes leads: its mode, routes and policy count. A part of the other mode gives no endpoints.
+    """
+    lead = next((part for part in parts if part.routes), parts[0])
+    endpoints: dict[str, Endpoint] = {}
+    problems = []
+    for part in parts:
+        if part.mode != lead.mode and part.routes:
+            problems.append(_difference(part, lead, f"is {part.mode} here", "its endpoints are left out"))
+            continue
+        for endpoint in part.endpoints:
+            endpoints.setdefault(endpoint.id, endpoint)
+        if part.routes and part.routes != lead.routes:
+            problems.append(_difference(part, lead, "has other routes here", "those of the latter count"))
+        elif part.policy not in (lead.policy, _DEFAULT):
+            problems.append(_difference(part, lead, "has other settings here", "those of the latter count"))
+    sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
+    return replace(lead, endpoints=tuple(endpoints.values()), sources=sources), tuple(problems)
+
+
+_DEFAULT = Policy()
+
+
+def _difference(part: Service, lead: Service, what: str, result: str) -> Problem:
+    ours, theirs = ", ".join(part.sources), ", ".join(lead.sources)
+    if ours == theirs:
+        theirs = f"{theirs}, where it came first"
+    return Problem(
+        where=f"source {ours}",
+        what=f'service "{part.name}" {what} than in source {theirs}; {result}',
+        hint="Say the same in both places, or give one of the services another name.",
+        service=part.name,
+    )
