@@ -45,7 +45,7 @@ async def apply(
         bad = [reply for reply in [next(replies) for _ in range(count)] if not _fine(step, reply)]
         if bad:
             refused.append(Refusal(step, bad[0].text))
-        if not bad or isinstance(step, steps.AddServer) and bad[0].command.startswith("enable"):
+        if not bad or (isinstance(step, steps.AddServer) and bad[0].command.startswith("enable")):
             running.follow(step)
     return tuple(refused)
 
