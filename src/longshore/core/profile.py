@@ -1,0 +1,47 @@
+"""A profile: all that a backend fixes when it is made, as one named `defaults` section.
+
+Services with equal profiles share one. HAProxy from 3.4 makes backends from it at runtime; for older versions spare
+backends ("slots") of each profile stand ready in the configuration. So a profile never seen before costs one reload,
+and what can be data (check path, check host, routes) is kept out of it: profiles stay few.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from longshore.core import profile_lines
+from longshore.core.capabilities import Capabilities
+from longshore.core.model import Mode, Service
+from longshore.core.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One `defaults p-…` section for backends."""
+
+    name: str  # "p-" and 8 hex digits of a hash of everything below
+    mode: Mode
+    lines: tuple[str, ...]  # without the mode
+    users: tuple[str, ...] = ()  # "user:crypt hash" of the userlist that the lines refer to
+    hold: bool = False  # the lines need the Lua script
+    dynamic: bool = True  # False: HAProxy takes no servers at runtime with this algorithm (static-rr, rdp-cookie)
+    dynamic_cookie: bool = False  # each added server needs `enable dynamic-cookie backend NAME` afterwards (2.6)
+
+
+def profile_of(service: Service, caps: Capabilities, paths: Paths) -> Profile:
+    """Return the profile that a service needs. Pure and cheap: called for every changed service."""
+    policy = service.policy
+    lines = tuple(profile_lines.lines_of(service, caps, paths))
+    http = service.mode == "http"
+    users = policy.auth if http else ()
+    digest = hashlib.sha256("\n".join((service.mode, *lines, *users)).encode()).hexdigest()[:8]
+    return Profile(
+        name=f"p-{digest}",
+        mode=service.mode,
+        lines=lines,
+        users=users,
+        hold=policy.hold > 0 and caps.lua,
+        dynamic=policy.balance.split("(")[0].split()[0] not in ("static-rr", "rdp-cookie"),
+        dynamic_cookie=http and bool(policy.sticky) and not caps.server_cookie,
+    )

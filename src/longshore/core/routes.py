@@ -1,0 +1,57 @@
+"""Routes as keys of HAProxy's maps, and the frontends they belong to.
+
+HTTP routing is one `map_beg` look-up per host level: the longest key that the look-up string starts with wins. The
+look-up string is host + path + "/#"; a route's key is host + path, ending with "/" for a prefix and with "/#" for an
+exact path. So "a.test/api/" matches /api and /api/x but not /apix, and an exact path beats every prefix:
+
+    route          key               /api   /api/    /api/x   /apix
+    /api           a.test/api/       yes    yes      yes      no
+    =/api          a.test/api/#      yes    no       no       no
+
+First the host itself is looked up, then "*." and its parents (at most LEVELS of them), then "*".
+"""
+
+from __future__ import annotations
+
+from longshore.core import quote
+from longshore.core.model import Mode, Route
+
+LEVELS = 6  # parent domains that are tried: *.b.c for a.b.c is the first
+
+
+def map_key(route: Route, mode: Mode = "http") -> str:
+    """Return the key of a route in its map: "a.test/api/"; for TCP the name of its frontend. Raises ValueError."""
+    if mode == "tcp":
+        return frontend_of(route, mode)
+    end = "/#" if route.exact else "" if route.path.endswith("/") else "/"
+    return quote.map_key(route.host + route.path + end)
+
+
+def map_of(route: Route, mode: Mode = "http") -> str:
+    """Return the name of the map that a route stands in: "routes", "listen-8080", "tcp"."""
+    return "tcp" if mode == "tcp" else frontend_of(route, mode) or "routes"
+
+
+def frontend_of(route: Route, mode: Mode = "http") -> str:
+    """Return the name of the frontend for a route's own address: "listen-8080", "tcp-5432", "listen-127.0.0.1-8080".
+
+    "" means the HTTP(S) frontends of the configuration. Raises ValueError for what is no address.
+    """
+    if not route.listen:
+        if mode == "tcp":
+            raise ValueError("a TCP route needs an address to listen on")
+        return ""
+    host, colon, port = route.listen.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise ValueError(f"{route.listen!r} is no address to listen on; expected something like :8080")
+    host = host.strip("[]").replace(":", "_").removeprefix("*").removeprefix("0.0.0.0")
+    kind = "tcp" if mode == "tcp" else "listen"
+    return quote.word(f"{kind}-{port}" if not host else f"{kind}-{host}-{port}")
+
+
+def hosts_tried(host: str) -> tuple[str, ...]:
+    """Return the hosts that HAProxy looks up for a request, in order: "a.b.c" → "a.b.c", "*.b.c", "*.c", "*"."""
+    host = host.lower().rstrip(".")
+    labels = host.split(".")
+    parents = tuple("*." + ".".join(labels[n:]) for n in range(1, min(len(labels), LEVELS + 1)))
+    return (host, *parents, "*") if host else ("*",)

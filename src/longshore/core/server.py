@@ -1,0 +1,90 @@
+"""An endpoint as HAProxy's server: a name that carries its identity, and the words that define it.
+
+The same words go into the configuration and into `add server`, which takes nothing from `default-server`. A server is
+never changed but for its weight and its administrative state: a different definition is a different server, because
+the name ends in a hash of the endpoint's id and of its definition. So a re-used address never takes over a place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from longshore.core import quote
+from longshore.core.capabilities import Capabilities
+from longshore.core.model import Endpoint, Service
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One `server` line."""
+
+    name: str  # "shop-web-1.1f0c9ab2", unique within its backend
+    address: str  # an IP literal without brackets
+    port: int
+    options: str  # "check inter 10s …", without the weight
+    weight: int  # 0..256
+
+    @property
+    def definition(self) -> str:
+        """What follows the name: "10.0.0.5:80 check inter 10s … weight 100"."""
+        return " ".join(word for word in (self.endpoint, self.options, f"weight {self.weight}") if word)
+
+    @property
+    def endpoint(self) -> str:
+        """Address and port in HAProxy's spelling: "10.0.0.5:80", "[fd00::5]:80"."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def server_of(service: Service, endpoint: Endpoint, caps: Capabilities) -> Server:
+    """Return the server for one endpoint of a service."""
+    address = quote.word(endpoint.address)
+    options = _options(service, endpoint, caps)
+    basis = "\n".join((endpoint.id, address, str(endpoint.port), " ".join(options)))
+    digest = hashlib.sha256(basis.encode()).hexdigest()[:8]
+    if service.policy.sticky and service.mode == "http" and caps.server_cookie:
+        options.append(f"cookie {digest}")
+    shown = re.sub(r"[^A-Za-z0-9_.-]+", "-", endpoint.name).strip("-.")[:60] or "endpoint"
+    return Server(f"{shown}.{digest}", address, endpoint.port, " ".join(options), endpoint.weight)
+
+
+def _options(service: Service, endpoint: Endpoint, caps: Capabilities) -> list[str]:
+    policy = service.policy
+    options: list[str] = []
+    if policy.check.kind != "none":
+        fast = quote.duration(min(1.0, policy.check.interval))
+        options.append(
+            f"check inter {quote.duration(policy.check.interval)} fastinter {fast} downinter {fast} "
+            f"rise {policy.check.rise} fall {policy.check.fall}"
+        )
+    if policy.max_connections:
+        options.append(f"maxconn {policy.max_connections}")
+    if policy.slow_start:
+        options.append(f"slowstart {quote.duration(policy.slow_start)}")
+    if endpoint.backup:
+        options.append("backup")
+    if policy.server_tls:
+        options.append(
+            "ssl verify none" if policy.server_tls == "insecure" else "ssl verify required ca-file @system-ca"
+        )
+        if policy.check.kind != "none":
+            options.append("check-ssl")
+    options += _connections(service, caps)
+    return options
+
+
+def _connections(service: Service, caps: Capabilities) -> list[str]:
+    """How connections to this server are kept and re-used; see `profile_lines.repeating` for the other half."""
+    if service.mode != "http":
+        return []
+    options = ["sni req.hdr(host),host_only"] if service.policy.server_tls else []
+    if caps.pool_conn_name:
+        options.append("pool-conn-name var(txn.fresh)")
+    else:
+        if not service.policy.server_tls:
+            options.append("sni var(txn.fresh)")
+        options.append(
+            "pool-max-conn -1 pool-purge-delay 5s"
+        )  # 2.6 keeps no idle connection of an added server without
+    return options
