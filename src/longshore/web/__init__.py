@@ -1,1 +1,1 @@
-"""The HTTP API of a running agent, and its metrics."""
+"""What programs and browsers ask of the running agent: one HTTP API, on a unix socket and on the admin address."""
