@@ -1,0 +1,182 @@
+"""A thin client of the Docker Engine API: the five GETs that watching containers takes, and nothing that changes any.
+
+Use it as `async with DockerClient("unix:///var/run/docker.sock") as client:`; entering negotiates the version. Every
+failure is a DockerError. A socket proxy that lets only GETs through is enough.
+
+Source of protocol facts: Docker Engine API 1.41 to 1.51.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from longshore.clients import docker_events
+from longshore.clients.docker_connect import way_to
+from longshore.clients.docker_events import Event
+from longshore.clients.docker_faults import DockerError, not_an_engine, refused, too_new, too_old, unreachable
+from longshore.clients.http_faults import FOREIGN
+from longshore.clients.tls import TlsFiles
+
+OLDEST, NEWEST = (1, 41), (1, 51)
+LONGEST_EVENT = 2**24
+"""Bytes; aiohttp's default breaks at lines over 512 KiB, and labels are part of an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineVersion:
+    """What was agreed with the engine. `date` is its clock at that moment, Unix seconds (whole)."""
+
+    api: tuple[int, int]
+    min_api: tuple[int, int]
+    engine: str
+    date: float = 0.0
+
+
+class DockerClient:
+    """One engine. `host` is unix:///path, tcp://host:port (with `tls`: TLS) or ssh://user@host[:port][/socket]."""
+
+    def __init__(self, host: str, *, tls: TlsFiles | None = None, ssh: str = "ssh", timeout: float = 15.0) -> None:
+        self.host = host
+        self.version = EngineVersion((0, 0), (0, 0), "")
+        self._tls = tls
+        self._ssh = ssh
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0))
+        self._stack = contextlib.AsyncExitStack()
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"<DockerClient {self.host} API {_dotted(self.version.api)}>"
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            connector, base = await stack.enter_async_context(way_to(self.host, self._tls, self._ssh))
+            self._session = await stack.enter_async_context(
+                aiohttp.ClientSession(base, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            )
+            self.version = await self._negotiate()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def ping(self) -> None:
+        """Return when the engine answers anything at all; a proxy's refusal is a sign of life too."""
+        await self._answer("/_ping")
+
+    async def containers(self) -> list[str]:
+        """Give the full ids of all containers that run, are paused or are restarting."""
+        path = self._path("/containers/json")
+        document = await self._json(path)
+        try:
+            return [str(entry["Id"]) for entry in document]
+        except (TypeError, KeyError) as error:
+            raise not_an_engine(self.host, path, json.dumps(document).encode()) from error
+
+    async def inspect(self, container: str) -> dict[str, Any] | None:
+        """Give what the engine knows of a container, None if there is none. May take 0.2 s while one dies."""
+        path = self._path(f"/containers/{container}/json")
+        try:
+            document = await self._json(path)
+        except DockerError as error:
+            if error.status == 404:
+                return None
+            raise
+        if not isinstance(document, dict):
+            raise not_an_engine(self.host, path, json.dumps(document).encode())
+        return document
+
+    @contextlib.asynccontextmanager
+    async def events(self, since: float | str) -> AsyncIterator[AsyncIterator[Event]]:
+        """Subscribe; inside the `async with` nothing is missed that happens after the engine's time `since`.
+
+        `since` (Unix seconds) is not optional: the engine answers an instant *before* it has subscribed us, and only
+        its replay of the last 256 events makes the subscription gapless. The iterator ends when the engine ends.
+        """
+        path = self._path("/events")
+        query = {"since": str(since), "filters": docker_events.FILTERS}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.sock_connect)
+        try:
+            response = await self._get(path, params=query, timeout=timeout, read_bufsize=LONGEST_EVENT)
+        except FOREIGN as error:
+            raise unreachable(error, self.host) from error
+        async with response:
+            if response.status != 200:
+                raise refused(response.status, await response.content.read(4096), path, self.host)
+            yield self._events(response)
+
+    async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
+        try:
+            async for line in response.content:
+                event = docker_events.parse(line) if line.strip() else None
+                if event is not None:
+                    yield event
+        except FOREIGN as error:
+            raise unreachable(error, self.host) from error
+
+    async def _negotiate(self) -> EngineVersion:
+        """Agree on the newest version both sides speak (GET /version without a version in its path)."""
+        status, body, date = await self._answer("/version")
+        if status != 200:
+            raise refused(status, body, "/version", self.host)
+        try:
+            document = json.loads(body)
+            newest = _numbers(document["ApiVersion"])
+            oldest = _numbers(document.get("MinAPIVersion") or "1.12")
+            engine = str(document.get("Version", "?"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise not_an_engine(self.host, "/version", body) from error
+        if newest < OLDEST:
+            raise too_old(self.host, engine, _dotted(newest), _dotted(OLDEST))
+        if oldest > NEWEST:
+            raise too_new(self.host, engine, _dotted(oldest), _dotted(NEWEST))
+        return EngineVersion(min(newest, NEWEST), oldest, engine, date)
+
+    async def _json(self, path: str) -> Any:
+        status, body, _ = await self._answer(path)
+        if status != 200:
+            raise refused(status, body, path, self.host)
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise not_an_engine(self.host, path, body) from error
+
+    async def _answer(self, path: str) -> tuple[int, bytes, float]:
+        try:
+            async with await self._get(path, timeout=self._timeout) as response:
+                return response.status, await response.read(), _date(response.headers.get("Date", ""))
+        except FOREIGN as error:
+            raise unreachable(error, self.host) from error
+
+    async def _get(self, path: str, **options: Any) -> aiohttp.ClientResponse:
+        assert self._session is not None, "use it as `async with DockerClient(…)`"
+        return await self._session.get(path, allow_redirects=False, **options)
+
+    def _path(self, path: str) -> str:
+        return f"/v{_dotted(self.version.api)}{path}"
+
+
+def _numbers(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
+
+
+def _dotted(numbers: tuple[int, int]) -> str:
+    return f"{numbers[0]}.{numbers[1]}"
+
+
+def _date(text: str) -> float:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return 0.0

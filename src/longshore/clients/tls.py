@@ -1,0 +1,61 @@
+"""TLS for clients: three files in, an `ssl.SSLContext` out, and faults that name the file."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from longshore.clients.faults import TlsFault, first_line
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files. `ca` "" trusts the system's authorities; `cert` and `key` "" present no certificate of ours.
+
+    `key` "" with a `cert` means that the key is in the certificate's file.
+    """
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+def client_context(files: TlsFiles) -> ssl.SSLContext:
+    """Read the files and make a context that verifies the server, name included. Raises TlsFault."""
+    if files.key and not files.cert:
+        raise TlsFault(f"TLS key {files.key} has no certificate", "give the certificate too, or leave out the key")
+    for kind, path in (("CA", files.ca), ("certificate", files.cert), ("key", files.key)):
+        if path:
+            _readable(kind, path)
+    try:
+        context = ssl.create_default_context(cafile=files.ca or None)
+    except (ssl.SSLError, OSError) as error:
+        raise TlsFault(f"TLS CA {files.ca} holds no usable certificate: {_said(error)}", "it must be PEM") from error
+    if files.cert:
+        try:
+            context.load_cert_chain(files.cert, files.key or None, password=_no_password)
+        except (ssl.SSLError, OSError) as error:
+            pair = f"{files.cert} and {files.key}" if files.key else files.cert
+            raise TlsFault(
+                f"TLS certificate and key do not load from {pair}: {_said(error)}",
+                "both must be PEM, the key without a password and made for this certificate",
+            ) from error
+    return context
+
+
+def _readable(kind: str, path: str) -> None:
+    try:
+        with Path(path).open("rb"):
+            pass
+    except OSError as error:
+        raise TlsFault(f"TLS {kind} {path}: {error.strerror}", "check the path and who may read the file") from error
+
+
+def _no_password() -> str:
+    """Answer instead of the terminal prompt OpenSSL would show."""
+    return ""
+
+
+def _said(error: Exception) -> str:
+    return first_line(getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
