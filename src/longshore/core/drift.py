@@ -1,7 +1,8 @@
 """What HAProxy reports, against what we believe it runs.
 
-Somebody may use the runtime socket beside us, a reload may fail half-way, a connection may break in the middle of a plan.
-`differences` names what is not as the mirror says; `correct` makes the mirror true, so that the next plan mends HAProxy.
+Somebody may use the runtime socket beside us, a reload may fail half-way, a connection may break in the middle of a
+plan. `differences` names what is not as the mirror says; `correct` makes the mirror true, so that the next plan mends
+HAProxy.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from longshore.core.model import Endpoint, EndpointState, Problem, Service
 from longshore.core.overrides import Overrides
 from longshore.core.profile import Profile, profile_of
 from longshore.core.render import Admin, Bind, Frontend, Paths, Process
-from longshore.core.routes import frontend_of, map_key
+from longshore.core.routes import frontend_of, map_key, map_of
 from longshore.core.server import Server, server_of
 
 Serves = Callable[[Service, Endpoint, Server], bool]
@@ -112,29 +112,25 @@ class Wanter:
 
     def _routes(self, service: Service) -> tuple[tuple[str, str], ...]:
         return tuple(
-            (self.paths.tcp_map, frontend_of(route, service.mode))
-            if service.mode == "tcp"
-            else (self.paths.route_map(frontend_of(route, service.mode)), map_key(route))
-            for route in service.routes
+            (self.paths.map(map_of(route, service.mode)), map_key(route, service.mode)) for route in service.routes
         )
 
     def _data(self, service: Service) -> tuple[tuple[str, str], ...]:
         check = service.policy.check
-        if check.kind != "http":
-            return ()
-        entries = [(self.paths.check_path_map, check.path)]
-        if check.host:
-            entries.append((self.paths.check_host_map, check.host))
-        return tuple(entries)
+        entries = [("service-name", service.name)]
+        if check.kind == "http":
+            entries.append(("check-path", check.path))
+            if check.host:
+                entries.append(("check-host", check.host))
+        return tuple((self.paths.map(name), value) for name, value in entries)
 
 
-def own_frontends(services: Iterable[Service], paths: Paths, taken: Mapping[str, str]) -> tuple[Frontend, ...]:
+def own_frontends(services: Iterable[Service], taken: Mapping[str, str]) -> tuple[Frontend, ...]:
     """The frontends that services ask for with `listen` and `tcp`. `taken` are addresses that cannot be had."""
     frontends: dict[str, Frontend] = {}
     for service in services:
         for route in service.routes:
             name = frontend_of(route, service.mode)
             if name and name not in frontends and route.listen not in taken:
-                map_ = paths.tcp_map if service.mode == "tcp" else paths.route_map(name)
-                frontends[name] = Frontend(name, service.mode, (Bind(route.listen),), map_)
+                frontends[name] = Frontend(name, service.mode, (Bind(route.listen),), map_of(route, service.mode))
     return tuple(frontends[name] for name in sorted(frontends))

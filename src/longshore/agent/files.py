@@ -1,0 +1,67 @@
+"""The files HAProxy starts from: maps, the Lua script, and our own record of what is in its configuration.
+
+They always equal what runs: written before a reload, and after runtime changes as soon as things are quiet, so that a
+crash of HAProxy or of the machine comes back right. The configuration itself is written by the `Process`, which checks it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from longshore.core import record
+from longshore.core.hold import SCRIPT
+from longshore.core.render import Layout, Paths, maps_of
+from longshore.core.running import Running, from_layout
+
+VERSION = 1
+RECORD = "running.json"
+
+
+class Files:
+    """The folder `haproxy/` under the state directory."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._written: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Make the folders and the files that never change."""
+        Path(self._paths.maps).mkdir(mode=0o755, parents=True, exist_ok=True)
+        write(Path(self._paths.lua), SCRIPT)
+
+    def write(self, layout: Layout, maps: Mapping[str, Mapping[str, str]], placed: Mapping[str, str]) -> None:
+        """Write the maps and the record of the layout; files that have this content already are left alone."""
+        for path, entries in maps.items():
+            self._put(path, "".join(f"{key} {value}\n" for key, value in sorted(entries.items())))
+        self._put(f"{self._paths.folder}/{RECORD}", json.dumps(record.dump(VERSION, layout, placed)))
+
+    def adopted(self) -> Running | None:
+        """The mirror of a HAProxy that was started from these files earlier; its servers and maps must be observed."""
+        try:
+            layout, placed = record.load(VERSION, json.loads(Path(self._paths.folder, RECORD).read_text()))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        maps: dict[str, dict[str, str]] = {self._paths.map(name): {} for name in maps_of(layout)}
+        return from_layout(layout, maps, placed)
+
+    def _put(self, path: str, text: str) -> None:
+        if self._written.get(path) != text or not Path(path).exists():
+            write(Path(path), text)
+            self._written[path] = text
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Put a file in place as a whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
