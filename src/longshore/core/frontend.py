@@ -1,10 +1,20 @@
-"""Where HAProxy listens: frontends and their addresses."""
+"""Where HAProxy listens: frontends, their addresses, and the rules that find a request's service.
+
+`core.routes` explains the look-up. Everything a request needs to be routed is in maps, so routes change at runtime.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from longshore.core import quote
+from longshore.core.capabilities import Capabilities
 from longshore.core.model import Mode
+from longshore.core.profile_lines import NOT_FOUND
+from longshore.core.routes import LEVELS
+
+DEFAULTS = {"http": "frontends:http", "tcp": "frontends:tcp"}  # names of the `defaults` sections of frontends
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +27,12 @@ class Bind:
     strict_sni: bool = False  # refuse TLS clients that ask for a name without a certificate; else the first answers
     options: tuple[str, ...] = ()  # further words, the operator's own
 
+    @property
+    def port(self) -> str:
+        """The port as written: "80"; "" for a unix socket."""
+        port = self.address.rpartition(":")[2]
+        return port if port.isdecimal() else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
@@ -25,4 +41,103 @@ class Frontend:
     name: str  # "http", "https", "listen-8080", "tcp-5432"
     mode: Mode
     binds: tuple[Bind, ...]
-    map: str  # name of its map: "routes", "listen-8080", "tcp"
+    map: str  # the file of its map
+
+
+def defaults() -> Iterator[str]:
+    """Yield the `defaults` sections of all frontends."""
+    yield f"defaults {DEFAULTS['http']}"
+    yield "    mode http"
+    yield "    timeout client 60s"
+    yield "    timeout http-request 10s"
+    yield "    timeout http-keep-alive 60s"
+    yield "    option idle-close-on-response"  # a reload must not cut off a client that is about to send
+    yield ""
+    yield f"defaults {DEFAULTS['tcp']}"
+    yield "    mode tcp"
+    yield "    timeout client 60s"  # until it is connected; then `timeout tunnel` of the service
+    yield "    option clitcpka"
+
+
+def section(
+    frontend: Frontend, caps: Capabilities, https_port: str, both: frozenset[str], log_service: str
+) -> Iterator[str]:
+    """Yield the lines of one frontend.
+
+    `https_port` is the suffix of redirections to https (":8443", "" for 443); `both` holds the ports that have binds
+    of their own for IPv4 and IPv6; `log_service` is the map for the access log, "" without one.
+    """
+    name = quote.word(frontend.name)
+    yield f"frontend {name} from {DEFAULTS[frontend.mode]}"
+    if caps.guid:
+        yield f"    guid f:{name}"
+    for bind in frontend.binds:
+        yield "    " + _bind(bind, frontend.mode, both)
+    if log_service:
+        yield "    log global"
+        yield f'    log-format "{_log_format(frontend.mode, log_service)}"'
+    rules = _http_rules(frontend, https_port) if frontend.mode == "http" else _tcp_rules(frontend)
+    for rule in rules:
+        yield "    " + rule
+
+
+def _bind(bind: Bind, mode: Mode, both: frozenset[str]) -> str:
+    words = ["bind", quote.quote(bind.address)]
+    if "[" in bind.address:
+        words.append("v6only" if bind.port in both else "v4v6")
+    if bind.proxy_protocol:
+        words.append("accept-proxy")
+    if bind.certificates:
+        words += ["ssl", "crt", quote.quote(bind.certificates)]
+        words += ["alpn", "h2,http/1.1"] if mode == "http" else []
+        words += ["strict-sni"] if bind.strict_sni else []
+    return " ".join([*words, *(quote.quote(word) for word in bind.options)])
+
+
+def _http_rules(frontend: Frontend, https_port: str) -> Iterator[str]:
+    yield "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)"
+    yield 'http-request set-var(txn.tail) "path,concat(/#)"'
+    yield f'http-request set-var(txn.https_port) "str({https_port})"'
+    yield from _look_up(quote.path(frontend.map))
+    missing = "!{ var(txn.backend) -m found }"
+    yield f"http-request return status 404 content-type text/plain string {NOT_FOUND} if {missing}"
+    yield from _forwarded()
+    yield "use_backend %[var(txn.backend)]"
+
+
+def _look_up(file: str) -> Iterator[str]:
+    missing = "!{ var(txn.backend) -m found }"
+    found = f"map_beg({file})"
+    yield f"http-request set-var(txn.backend) var(txn.host),concat(,txn.tail),{found}"
+    below = "txn.host"
+    for level in range(1, LEVELS + 1):
+        parent = f"txn.parent{level}"
+        yield f"http-request set-var({parent}) var({below}),field(2,.,0) if {missing}"
+        yield f"http-request set-var(txn.backend) str(*.),concat(,{parent}),concat(,txn.tail),{found} if {missing}"
+        below = parent
+    yield f"http-request set-var(txn.backend) str(*),concat(,txn.tail),{found} if {missing}"
+
+
+def _forwarded() -> Iterator[str]:
+    """What services are told about the client. What clients say about themselves is not trusted."""
+    yield "http-request set-header X-Forwarded-For %[src]"
+    yield "http-request set-header X-Real-IP %[src]"
+    yield "http-request set-header X-Forwarded-Proto http unless { ssl_fc }"
+    yield "http-request set-header X-Forwarded-Proto https if { ssl_fc }"
+    yield "http-request set-header X-Forwarded-Host %[req.hdr(host)]"
+    yield "http-request set-header X-Forwarded-Port %[dst_port]"
+    yield "http-request del-header X-Forwarded-Prefix"
+    yield "http-request del-header Forwarded"
+
+
+def _tcp_rules(frontend: Frontend) -> Iterator[str]:
+    yield f"use_backend %[fe_name,map({quote.path(frontend.map)})]"
+
+
+def _log_format(mode: Mode, log_service: str) -> str:
+    """HAProxy's own format (configuration manual, 8.2), with the service's name at the end."""
+    service = f"%[be_name,map({log_service},-)]"
+    if mode == "tcp":
+        return f"%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq {service}"
+    times, counts = "%TR/%Tw/%Tc/%Tr/%Ta", "%ac/%fc/%bc/%sc/%rc %sq/%bq"
+    return f"%ci:%cp [%tr] %ft %b/%s {times} %ST %B %CC %CS %tsc {counts} %hr %hs %{{+Q}}r {service}"

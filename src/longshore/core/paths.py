@@ -13,7 +13,7 @@ _LONGEST_SOCKET = 97  # HAProxy binds "<path>.<pid>.tmp" first; a unix address h
 class Paths:
     """Paths of everything HAProxy reads, writes and listens on, under an absolute state directory.
 
-    `socket` overrides the runtime socket, for an HAProxy that is not ours.
+    `runtime` overrides the path of the runtime socket, for an HAProxy that is not ours.
     """
 
     state: str
@@ -45,9 +45,29 @@ class Paths:
         """The folder of the maps."""
         return f"{self.folder}/maps"
 
-    def map(self, name: str) -> str:
-        """The file of one map: "routes", "tcp", "check-path", "check-host", "service-name", "listen-8080"."""
-        return f"{self.maps}/{quote.word(name)}.map"
+    def route_map(self, frontend: str) -> str:
+        """Host and path to backend: of one `listen` frontend, or ("") what the configuration's frontends share."""
+        return f"{self.maps}/{quote.word(frontend or 'routes')}.map"
+
+    @property
+    def tcp_map(self) -> str:
+        """TCP frontend to backend."""
+        return f"{self.maps}/tcp.map"
+
+    @property
+    def check_path_map(self) -> str:
+        """Backend to the path of its HTTP check; "/" where it is missing."""
+        return f"{self.maps}/check-path.map"
+
+    @property
+    def check_host_map(self) -> str:
+        """Backend to the Host header of its HTTP check; "localhost" where it is missing."""
+        return f"{self.maps}/check-host.map"
+
+    @property
+    def service_map(self) -> str:
+        """Backend to the name of its service, for the access log; "-" where it is missing."""
+        return f"{self.maps}/service.map"
 
     @property
     def socket(self) -> str:

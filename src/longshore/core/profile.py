@@ -7,10 +7,9 @@ and what can be data (check path, check host, routes) is kept out of it: profile
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
-from longshore.core import profile_lines
+from longshore.core import profile_lines, quote
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Mode, Service
 from longshore.core.paths import Paths
@@ -35,13 +34,12 @@ def profile_of(service: Service, caps: Capabilities, paths: Paths) -> Profile:
     lines = tuple(profile_lines.lines_of(service, caps, paths))
     http = service.mode == "http"
     users = policy.auth if http else ()
-    digest = hashlib.sha256("\n".join((service.mode, *lines, *users)).encode()).hexdigest()[:8]
     return Profile(
-        name=f"p-{digest}",
+        name=f"p-{quote.digest(service.mode, *lines, *users)}",
         mode=service.mode,
         lines=lines,
         users=users,
         hold=policy.hold > 0 and caps.lua,
-        dynamic=policy.balance.split("(")[0].split()[0] not in ("static-rr", "rdp-cookie"),
+        dynamic=profile_lines.algorithm_of(policy.balance) not in ("static-rr", "rdp-cookie"),
         dynamic_cookie=http and bool(policy.sticky) and not caps.server_cookie,
     )

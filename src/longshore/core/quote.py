@@ -6,6 +6,7 @@ section 2.2). Strong quotes ('…') switch all of that off, so a quoted word is 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 
@@ -40,7 +41,7 @@ def word(text: str) -> str:
 def path(text: str) -> str:
     """Return `text` unchanged if it is an absolute path that HAProxy can carry anywhere, else ValueError.
 
-    Paths of ours appear inside sample expressions (`map(/path)`), where quotes do not help: no blanks, commas, brackets.
+    Paths of ours appear inside sample expressions (`map(/path)`), where quotes do not help.
     """
     return _checked(_PATH.fullmatch, text, "must start with / and may only hold letters, digits and _ . : / @ + = ~ -")
 
@@ -52,6 +53,13 @@ def map_key(text: str) -> str:
     return text
 
 
+def line(text: str) -> str:
+    """Return `text` unchanged if it is one line; else ValueError. The last guard before the configuration."""
+    if _CONTROL.search(text):
+        raise ValueError(f"{text[:60]!r} holds control characters, which one line cannot carry")
+    return text
+
+
 def duration(seconds: float) -> str:
     """Return a duration as HAProxy reads it: "500ms", "10s". 0 and less mean "off" and become the longest it knows."""
     if seconds <= 0 or seconds > _FOREVER:
@@ -59,6 +67,11 @@ def duration(seconds: float) -> str:
     if seconds == int(seconds):
         return f"{int(seconds)}s"
     return f"{max(1, round(seconds * 1000))}ms"
+
+
+def digest(*parts: str) -> str:
+    """Return 8 hex digits that stand for these texts, for names that follow from content."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def _checked(accepts: Callable[[str], object], text: str, rule: str) -> str:

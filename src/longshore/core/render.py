@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from longshore.core import frontend, quote
 from longshore.core.capabilities import Capabilities
 from longshore.core.frontend import Bind, Frontend
 from longshore.core.paths import Paths
 from longshore.core.profile import Profile
+from longshore.core.profile_lines import userlist_of
 from longshore.core.server import Server
 
 __all__ = ["Admin", "Backend", "Bind", "Frontend", "Layout", "Paths", "Process", "maps_of", "render"]
 
+STATS = "longshore:stats"  # the frontend of HAProxy's own page and exporter
 Admin = Literal["ready", "drain", "maint"]
 
 
@@ -51,11 +55,100 @@ class Layout:
 
 
 def maps_of(layout: Layout) -> tuple[str, ...]:
-    """Return the names of the maps that the configuration reads: their files must exist, empty or not."""
-    names = {frontend.map for frontend in layout.frontends}
-    return tuple(sorted(names | {"check-host", "check-path", "service-name"}))
+    """Return the files of the maps that the configuration reads: they must exist, empty or not."""
+    paths = layout.process.paths
+    own = {paths.route_map(""), paths.tcp_map, paths.check_path_map, paths.check_host_map, paths.service_map}
+    return tuple(sorted(own | {frontend.map for frontend in layout.frontends}))
 
 
 def render(layout: Layout, caps: Capabilities) -> str:
     """Return the text of haproxy.cfg. Raises ValueError for a name or value that HAProxy cannot carry."""
-    raise NotImplementedError
+    lines = ["# Written by longshore. Changes made here are lost.", *_global(layout, caps), "", *frontend.defaults()]
+    for users in sorted({profile.users for profile in layout.profiles if profile.users}):
+        lines += ["", *_userlist(users)]
+    for profile in layout.profiles:
+        lines += ["", *_profile(profile)]
+    lines += _frontends(layout, caps)
+    for backend in layout.backends:
+        lines += ["", *_backend(backend, caps)]
+    return "\n".join(lines) + "\n"
+
+
+def _global(layout: Layout, caps: Capabilities) -> Iterator[str]:
+    process, paths = layout.process, layout.process.paths
+    yield "global"
+    yield f"    maxconn {process.max_connections}"
+    if process.threads is not None:
+        yield f"    nbthread {process.threads}"
+    for keyword, value in (("user", process.user), ("group", process.group)):
+        if value:
+            yield f"    {keyword} {quote.quote(value)}"
+    yield f"    hard-stop-after {quote.duration(process.hard_stop_after)}"
+    yield f"    stats socket {paths.socket} mode 600 level admin expose-fd listeners"
+    yield "    stats timeout 1h"
+    yield "    stats maxconn 100"
+    yield f"    server-state-file {paths.server_state}"
+    if caps.stats_file:
+        yield f"    stats-file {paths.stats}"
+    if process.access_log:
+        yield "    log stdout format raw local0"
+    if caps.openssl:
+        yield "    ssl-default-bind-options ssl-min-ver TLSv1.2"
+    if any(profile.hold for profile in layout.profiles):
+        yield f"    lua-load-per-thread {paths.lua}"
+    yield from ("    " + quote.line(line) for line in process.extra)
+
+
+def _userlist(users: tuple[str, ...]) -> Iterator[str]:
+    yield f"userlist {userlist_of(users)}"
+    for user in users:
+        name, _, password = user.partition(":")
+        yield f"    user {quote.quote(name)} password {quote.quote(password)}"
+
+
+def _profile(profile: Profile) -> Iterator[str]:
+    yield f"defaults {quote.word(profile.name)}"
+    yield f"    mode {profile.mode}"
+    yield "    load-server-state-from-file global"
+    yield from ("    " + quote.line(line) for line in profile.lines)
+
+
+def _frontends(layout: Layout, caps: Capabilities) -> Iterator[str]:
+    binds = [bind for f in layout.frontends for bind in f.binds]
+    four = {bind.port for bind in binds if "[" not in bind.address}
+    both = frozenset(four & {bind.port for bind in binds if "[" in bind.address})
+    secure = [bind.port for f in layout.frontends if f.mode == "http" for bind in f.binds if bind.certificates]
+    https_port = f":{secure[0]}" if secure and secure[0] != "443" else ""
+    log_service = layout.process.paths.service_map if layout.process.access_log else ""
+    for each in layout.frontends:
+        yield ""
+        yield from frontend.section(each, caps, https_port, both, log_service)
+    if layout.process.stats:
+        yield ""
+        yield from _stats(layout.process.stats, caps)
+
+
+def _stats(address: str, caps: Capabilities) -> Iterator[str]:
+    yield f"frontend {STATS} from {frontend.DEFAULTS['http']}"
+    yield f"    bind {quote.quote(address)}"
+    if caps.prometheus:
+        yield "    http-request use-service prometheus-exporter if { path /metrics }"
+    yield "    stats enable"
+    yield "    stats uri /"
+    yield "    stats refresh 10s"
+
+
+def _backend(backend: Backend, caps: Capabilities) -> Iterator[str]:
+    name = quote.word(backend.name)
+    yield f"backend {name} from {quote.word(backend.profile)}"
+    if caps.guid:
+        yield f"    guid b:{name}"
+    for server, admin in backend.servers:
+        yield f"    server {quote.word(server.name)} {_definition(server, admin)}"
+
+
+def _definition(server: Server, admin: Admin) -> str:
+    """The server's words. `drain` has no word of its own: weight 0 does the same until the state file is read."""
+    if admin == "drain":
+        return replace(server, weight=0).definition
+    return server.definition + (" disabled" if admin == "maint" else "")

@@ -16,6 +16,7 @@ from __future__ import annotations
 from longshore.core import quote
 from longshore.core.model import Mode, Route
 
+_ANY = ("", "*", "0.0.0.0")  # noqa: S104 - compared, nothing is bound here
 LEVELS = 6  # parent domains that are tried: *.b.c for a.b.c is the first
 
 
@@ -25,11 +26,6 @@ def map_key(route: Route, mode: Mode = "http") -> str:
         return frontend_of(route, mode)
     end = "/#" if route.exact else "" if route.path.endswith("/") else "/"
     return quote.map_key(route.host + route.path + end)
-
-
-def map_of(route: Route, mode: Mode = "http") -> str:
-    """Return the name of the map that a route stands in: "routes", "listen-8080", "tcp"."""
-    return "tcp" if mode == "tcp" else frontend_of(route, mode) or "routes"
 
 
 def frontend_of(route: Route, mode: Mode = "http") -> str:
@@ -44,9 +40,9 @@ def frontend_of(route: Route, mode: Mode = "http") -> str:
     host, colon, port = route.listen.rpartition(":")
     if not colon or not port.isdecimal():
         raise ValueError(f"{route.listen!r} is no address to listen on; expected something like :8080")
-    host = host.strip("[]").replace(":", "_").removeprefix("*").removeprefix("0.0.0.0")
+    host = host.strip("[]").replace(":", "_")
     kind = "tcp" if mode == "tcp" else "listen"
-    return quote.word(f"{kind}-{port}" if not host else f"{kind}-{host}-{port}")
+    return quote.word(f"{kind}-{port}" if host in _ANY else f"{kind}-{host}-{port}")
 
 
 def hosts_tried(host: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ the name ends in a hash of the endpoint's id and of its definition. So a re-used
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 
@@ -41,8 +40,7 @@ def server_of(service: Service, endpoint: Endpoint, caps: Capabilities) -> Serve
     """Return the server for one endpoint of a service."""
     address = quote.word(endpoint.address)
     options = _options(service, endpoint, caps)
-    basis = "\n".join((endpoint.id, address, str(endpoint.port), " ".join(options)))
-    digest = hashlib.sha256(basis.encode()).hexdigest()[:8]
+    digest = quote.digest(endpoint.id, address, str(endpoint.port), *options)
     if service.policy.sticky and service.mode == "http" and caps.server_cookie:
         options.append(f"cookie {digest}")
     shown = re.sub(r"[^A-Za-z0-9_.-]+", "-", endpoint.name).strip("-.")[:60] or "endpoint"
