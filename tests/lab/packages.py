@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.lab import network
+
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -102,7 +104,12 @@ def _apt(suite: str, arguments: Sequence[str], cwd: Path) -> None:
         "Acquire::Retries": "3",
         "Acquire::Check-Valid-Until": "false",
     }
-    command = ["apt-get", "-q", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
+    command = [
+        *network.outside(),
+        "apt-get",
+        "-q",
+        *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")),
+    ]
     with _lock(f"apt-{suite}"):
         if not any((root / "lists").glob("*_Packages*")):
             _run([*command, "update"], cwd)

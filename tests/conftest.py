@@ -1,0 +1,37 @@
+"""Fixtures for every test that needs a real engine: one engine per test process, clean for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.lab import network
+from tests.lab.engine import Engine
+
+
+@pytest.fixture(scope="session")
+def own_network() -> None:
+    """Move this test process into a network of its own: its ports, bridges and firewall meet nobody else's."""
+    network.isolate()
+
+
+@pytest.fixture(scope="session")
+def _engine(own_network: None) -> Iterator[Engine]:
+    with Engine(iptables=True) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(_engine: Engine) -> Iterator[Engine]:
+    """A running engine without containers; what the test makes is removed afterwards."""
+    yield _engine
+    _engine.reset()
+
+
+@pytest.fixture
+def new_engine(own_network: None) -> Iterator[Callable[..., Engine]]:
+    """A factory of started engines (arguments of `Engine`) that end with the test: to stop, kill, configure freely."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(Engine(**options))

@@ -1,0 +1,98 @@
+"""What a lab run could leave behind, found by the unique name of its folder: processes, mounts, bridges, files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from tests.lab.waiting import until
+
+
+def family(name: str) -> set[int]:
+    """Return the engine programs whose command line contains `name`, and all their descendants."""
+    children = defaultdict[int, list[int]](list)
+    found = list[int]()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue  # ended meanwhile
+        children[parent].append(int(entry.name))
+        if name.encode() in command and _is_of_an_engine(command):
+            found.append(int(entry.name))
+    everyone = set[int]()
+    while found:
+        pid = found.pop()
+        if pid not in everyone:
+            everyone.add(pid)
+            found += children[pid]
+    return everyone
+
+
+def _is_of_an_engine(command: bytes) -> bool:
+    """Tell an engine's parts from a person's command that only mentions the folder."""
+    return Path(command.split(b"\0", 1)[0].decode(errors="replace")).name.startswith(("dockerd", "containerd", "runc"))
+
+
+def end_family(name: str) -> None:
+    """Kill the processes of `name` by their ids, and wait until they are gone."""
+
+    def nobody_left() -> bool:
+        left = family(name)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not {pid for pid in left if not is_gone(pid)}
+
+    until(nobody_left, what=f"the processes of {name} end")
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended (it may still wait to be reaped)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return True
+
+
+def remove_folder(folder: Path) -> None:
+    """Unmount what lies below the folder, and remove it and its cgroups."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if mount.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+    for pattern in (folder.name, f"*/{folder.name}"):
+        for group in Path("/sys/fs/cgroup").glob(pattern):
+            for each in sorted(group.rglob("*/"), reverse=True):
+                _remove_group(each)
+            _remove_group(group)
+
+
+def _remove_group(group: Path) -> None:
+    with contextlib.suppress(OSError):  # still in use: it is empty and costs nothing
+        group.rmdir()
+
+
+def sweep(prefix: str) -> list[Path]:
+    """Clean up after runs whose owner has ended; return their folders."""
+    swept = []
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        owner = folder / "owner"
+        if owner.exists() and Path(f"/proc/{owner.read_text()}").exists():
+            continue
+        bridge = folder / "bridge"
+        end_family(folder.name)
+        if bridge.exists():
+            subprocess.run(["ip", "link", "del", bridge.read_text()], capture_output=True, check=False)
+        remove_folder(folder)
+        swept.append(folder)
+    return swept
