@@ -199,7 +199,7 @@ class Driver:
     def _render(self, wanted: Wanted) -> Arranged:
         """Write the map files and the record, and answer with the configuration that goes with them."""
         layout_, backend_of = layout(wanted, self.running, self.caps, self.always, self.spare)
-        maps = map_files(wanted, backend_of, tuple(self.paths.map(name) for name in maps_of(layout_)))
+        maps = map_files(wanted, backend_of, maps_of(layout_))
         placed = {backend: service for service, backend in backend_of.items()}
         self.files.write(layout_, maps, placed)
         return Arranged(layout_, maps, placed, render(layout_, self.caps))

@@ -1,7 +1,7 @@
 """The files HAProxy starts from: maps, the Lua script, and our own record of what is in its configuration.
 
 They always equal what runs: written before a reload, and after runtime changes as soon as things are quiet, so that a
-crash of HAProxy or of the machine comes back right. The configuration itself is written by the `Process`, which checks it.
+crash of HAProxy or of the machine comes back right. The configuration itself is written by the `Process`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Files:
             layout, placed = record.load(VERSION, json.loads(Path(self._paths.folder, RECORD).read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        maps: dict[str, dict[str, str]] = {self._paths.map(name): {} for name in maps_of(layout)}
+        maps: dict[str, dict[str, str]] = {path: {} for path in maps_of(layout)}
         return from_layout(layout, maps, placed)
 
     def _put(self, path: str, text: str) -> None:

@@ -79,8 +79,7 @@ def correct(running: Running, observed: Observed) -> None:
         for server in backend.servers.values():
             if server.admin != "maint":
                 running.leaving.discard((name, server.server.name))
-    for path in running.maps:
-        running.maps[path] = dict(observed.maps.get(path, {}))
+    running.maps = {path: dict(observed.maps[path]) for path in running.maps if path in observed.maps}
     running.led.clear()
     for path, entries in running.maps.items():
         for key, value in entries.items():

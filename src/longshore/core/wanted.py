@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from longshore.core.capabilities import Capabilities
-from longshore.core.model import Endpoint, EndpointState, Problem, Service
+from longshore.core.model import Endpoint, EndpointState, Problem, Route, Service
 from longshore.core.overrides import Overrides
 from longshore.core.profile import Profile, profile_of
 from longshore.core.render import Admin, Bind, Frontend, Paths, Process
-from longshore.core.routes import frontend_of, map_key, map_of
+from longshore.core.routes import frontend_of, map_key
 from longshore.core.server import Server, server_of
 
 Serves = Callable[[Service, Endpoint, Server], bool]
@@ -111,26 +111,28 @@ class Wanter:
         return profile, servers
 
     def _routes(self, service: Service) -> tuple[tuple[str, str], ...]:
-        return tuple(
-            (self.paths.map(map_of(route, service.mode)), map_key(route, service.mode)) for route in service.routes
-        )
+        return tuple((_map(route, service, self.paths), map_key(route, service.mode)) for route in service.routes)
 
     def _data(self, service: Service) -> tuple[tuple[str, str], ...]:
         check = service.policy.check
-        entries = [("service-name", service.name)]
+        entries = [(self.paths.service_map, service.name)]
         if check.kind == "http":
-            entries.append(("check-path", check.path))
+            entries.append((self.paths.check_path_map, check.path))
             if check.host:
-                entries.append(("check-host", check.host))
-        return tuple((self.paths.map(name), value) for name, value in entries)
+                entries.append((self.paths.check_host_map, check.host))
+        return tuple(entries)
 
 
-def own_frontends(services: Iterable[Service], taken: Mapping[str, str]) -> tuple[Frontend, ...]:
+def own_frontends(services: Iterable[Service], paths: Paths, taken: Mapping[str, str]) -> tuple[Frontend, ...]:
     """The frontends that services ask for with `listen` and `tcp`. `taken` are addresses that cannot be had."""
     frontends: dict[str, Frontend] = {}
     for service in services:
         for route in service.routes:
             name = frontend_of(route, service.mode)
             if name and name not in frontends and route.listen not in taken:
-                frontends[name] = Frontend(name, service.mode, (Bind(route.listen),), map_of(route, service.mode))
+                frontends[name] = Frontend(name, service.mode, (Bind(route.listen),), _map(route, service, paths))
     return tuple(frontends[name] for name in sorted(frontends))
+
+
+def _map(route: Route, service: Service, paths: Paths) -> str:
+    return paths.tcp_map if service.mode == "tcp" else paths.route_map(frontend_of(route, service.mode))
