@@ -65,14 +65,19 @@ class Wanter:
         """The server of each endpoint of a service, by endpoint id, whether it may serve or not."""
         return self._definitions(service)[1]
 
-    def backend(self, service: Service, overrides: Overrides, serves: Serves) -> WantedBackend:
-        """The backend of a service: its admitted endpoints, in the state the operator wants."""
+    def backend(self, service: Service, overrides: Overrides, serves: Serves, *, recheck: bool = True) -> WantedBackend:
+        """The backend of a service: its admitted endpoints, in the state the operator wants.
+
+        `recheck` says that what `serves` answers may have changed since the last time.
+        """
+        known = self._known.get(service.name)
+        said = overrides.of(service.name)
+        if known and not recheck and known[0] is service and known[1] == said:
+            return known[3]
         profile, definitions = self._definitions(service)
         admitted = frozenset(
             e.id for e in service.endpoints if e.state is EndpointState.READY and serves(service, e, definitions[e.id])
         )
-        said = overrides.of(service.name)
-        known = self._known.get(service.name)
         if known and known[0] is service and known[1] == said and known[2] == admitted:
             return known[3]
         servers = {}
