@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from longshore.config.fields import Duration, FilePath, OptionalBindAddress, Word
 from longshore.config.section import Section
+from longshore.core.values import RefusedError
 
 
 class HaproxyConfig(Section):
@@ -19,7 +20,7 @@ class HaproxyConfig(Section):
     """`managed`: longshore starts HAProxy, watches it and adopts it again after its own restart. `attached`: HAProxy
     was started by someone else, for example systemd; longshore drives it through its sockets."""
     stats: OptionalBindAddress = ""
-    """Address of HAProxy's own statistics page (`/`) and Prometheus exporter (`/metrics`); empty is off."""
+    """Address of HAProxy's own statistics page (`/`) and Prometheus exporter (`/metrics`); `off` for none."""
     max_connections: Annotated[int, Field(ge=1, le=10_000_000)] = 4096
     """Concurrent client connections of the whole HAProxy (`maxconn`); more wait in the kernel's queue."""
     access_log: bool = False
@@ -46,12 +47,10 @@ class HaproxyConfig(Section):
     def fits_mode(self) -> Self:
         """Refuse settings that the mode gives no meaning to."""
         theirs = {"socket": self.socket, "master-socket": self.master_socket, "config-file": self.config_file}
-        if self.mode == "attached":
-            missing = [key for key, value in theirs.items() if value is None]
-            if missing:
-                raise ValueError(f"mode attached needs {', '.join(missing)}: where the running HAProxy can be reached")
-        else:
-            given = [key for key, value in theirs.items() if value is not None]
-            if given:
-                raise ValueError(f"{', '.join(given)} only work with mode: attached; longshore makes its own otherwise")
+        said = [key for key, value in theirs.items() if value is not None]
+        missing = [key for key in theirs if key not in said]
+        if self.mode == "attached" and missing:
+            raise RefusedError(f"mode attached also needs {', '.join(missing)}", "they say where HAProxy is")
+        if self.mode == "managed" and said:
+            raise RefusedError(f"{', '.join(said)}: only for mode attached", "otherwise longshore makes its own")
         return self

@@ -12,11 +12,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from longshore.config.fields import BindAddresses, Duration, FilePath, Name, OptionalBindAddress, name
+from longshore.config.fields import BindAddresses, Duration, FilePath, Name, OptionalBindAddress
 from longshore.config.haproxy import HaproxyConfig
 from longshore.config.section import Section
 from longshore.config.services import FixedEndpoint, From, ServiceConfig
 from longshore.config.sources import DockerSource, EngineTls, FileSource, SourceConfig, Sources
+from longshore.core import values
+from longshore.core.values import RefusedError, words
 
 __all__ = [
     "AdminConfig",
@@ -43,8 +45,8 @@ def short_frontend(value: Any) -> Any:
 def frontend_name(value: str) -> str:
     """Check the name of a frontend."""
     if value.startswith(RESERVED):
-        raise ValueError(f"a frontend's name cannot start with {', '.join(RESERVED)}: longshore makes those itself")
-    return name(value)
+        raise RefusedError(f"a frontend's name cannot start with {words(RESERVED)}", "longshore makes those itself")
+    return values.name(value)
 
 
 class TlsConfig(Section):
@@ -58,7 +60,7 @@ class FrontendConfig(Section):
     """Where longshore listens for HTTP."""
 
     bind: Annotated[BindAddresses, Field(min_length=1)]
-    """One address or a list: `":80"`, `"127.0.0.1:80"`, `"[::1]:80"`."""
+    """One address or a list: `":80"` (every IPv4 address), `"127.0.0.1:80"`, `"[::]:80"`."""
     tls: TlsConfig | None = None
     """Speak HTTPS on these addresses."""
     proxy_protocol: bool = False
@@ -69,7 +71,7 @@ class AdminConfig(Section):
     """The API, the dashboard and `/metrics`. The same API is always on a unix socket in the state directory."""
 
     bind: OptionalBindAddress = "127.0.0.1:8404"
-    """Its address; empty is off."""
+    """Its address; `off` for none."""
     token_file: FilePath | None = None
     """A file with the token that callers over TCP must send. By default none is asked for."""
 

@@ -6,29 +6,29 @@ written in `pairs` and read by `core.spec`, so that a label and a line of the fi
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from longshore.config.fields import HOST, listed, split_address
+from longshore.config.fields import listed, split_address
 from longshore.config.section import Section
+from longshore.core import places
+from longshore.core.values import RefusedError, shown
 
+HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?", re.ASCII)
 Port = Annotated[int, Field(ge=1, le=65535)]
 Weight = Annotated[int, Field(ge=0, le=256)]
 
 
 def host(value: str) -> str:
     """Check an IP address or a host name; an IP address comes back in its usual spelling, without brackets."""
-    try:
-        return str(ipaddress.ip_address(value.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        pass
-    numeric = value.replace(".", "").isdigit()
-    if len(value) > 253 or numeric or not HOST.fullmatch(value):
-        raise ValueError('expected an IP address or a host name, like "10.0.0.5" or "vm1.internal"')
+    if address := places.ip(value.removeprefix("[").removesuffix("]")):
+        return address
+    if len(value) > 253 or value.replace(".", "").isdigit() or not HOST.fullmatch(value):
+        raise RefusedError(f"{shown(value)} is neither an IP address nor a host name", "write 10.0.0.5 or vm1.internal")
     return value.lower().rstrip(".")
 
 
@@ -42,7 +42,9 @@ def endpoint(value: Any) -> Any:
         address, port = "", 0
     if not address:
         raise PydanticCustomError(
-            "endpoint", 'expected "address:port", like "10.0.0.5:5432", "vm1.internal:80" or "[fd00::5]:80"', {}
+            "endpoint",
+            'expected "address:port", like "10.0.0.5:5432", "vm1.internal:80" or "[fd00::5]:80", got {given}',
+            {"given": shown(value)},
         )
     return {"address": address, "port": port}
 
@@ -62,16 +64,12 @@ class FixedEndpoint(Section):
     @property
     def named(self) -> bool:
         """Whether the address is a name that must be looked up."""
-        try:
-            ipaddress.ip_address(self.address)
-        except ValueError:
-            return True
-        return False
+        return places.ip(self.address) is None
 
     @property
     def label(self) -> str:
         """How people write it: "vm1.internal:5432" or "[fd00::5]:80"."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return places.joined(self.address, self.port)
 
 
 class From(Section):

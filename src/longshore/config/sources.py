@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from longshore.config.fields import FilePath
@@ -57,6 +57,13 @@ class EngineTls(Section):
     """Our certificate, when the engine asks for one."""
     key: FilePath | None = None
     """The key of our certificate."""
+
+    @model_validator(mode="after")
+    def is_complete(self) -> Self:
+        """A certificate is of no use without its key."""
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("has only one of cert and key; expected both")
+        return self
 
 
 class DockerSource(Section):
@@ -120,7 +127,7 @@ def known_type(value: Any) -> Any:
                 {"given": str(given), "known": known},
             )
     elif not isinstance(value, Section):
-        raise PydanticCustomError("source_type", "expected a mapping, like {{type: docker}}", {})
+        raise PydanticCustomError("source_type", "expected a mapping, like {type: docker}", {})
     return value
 
 

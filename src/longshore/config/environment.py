@@ -1,0 +1,131 @@
+"""Settings from the environment: `LONGSHORE_` and the setting's path, in capitals with underscores.
+
+`LONGSHORE_HAPROXY_BINARY` is `haproxy.binary`, `LONGSHORE_SOURCES_EAST_HOST` is `sources.east.host`. A variable wins
+over the file; an empty one counts as not set; lists are separated by commas. `DOCKER_HOST`, `DOCKER_TLS_VERIFY` and
+`DOCKER_CERT_PATH` mean the same as for the `docker` command, wherever a `docker` source says no host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path as File
+from typing import Any
+
+from longshore.config.document import Document, Path
+from longshore.config.outline import Kind, Pattern, Setting, settings
+from longshore.config.problems import ConfigProblem, Place, suggestion
+from longshore.config.sources import SOURCES
+
+PREFIX = "LONGSHORE_"
+READ_ELSEWHERE = {
+    "LONGSHORE_CONFIG": "the configuration file",
+    "LONGSHORE_SOCKET": "the running agent's socket, for the commands that ask it",
+}
+SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def variable(path: Pattern) -> str:
+    """The variable of a setting; names stay as they are: ("sources", "EAST", "host") is LONGSHORE_SOURCES_EAST_HOST."""
+    return PREFIX + "_".join(part.upper().replace("-", "_").replace(".", "_") for part in path)
+
+
+def apply(document: Document, environ: Mapping[str, str]) -> None:
+    """Write the environment's settings over the file's, in the document's data and places."""
+    for name in sorted(environ):
+        text = environ[name]
+        if not name.startswith(PREFIX) or name in READ_ELSEWHERE or not text:
+            continue
+        found = _find(name, document.data)
+        if found is None:
+            hint = suggestion_for(name, document.data)
+            document.problems.append(ConfigProblem(Place(name), "unknown environment variable", hint=hint))
+        else:
+            put(document, found[0], _value(text, found[1]), Place(name))
+
+
+def put(document: Document, path: Path, value: Any, place: Place) -> None:
+    """Set one value in a document, unless the file holds something else than a mapping around it."""
+    data = document.data
+    for depth, part in enumerate(path[:-1]):
+        inner = data.get(part)
+        if inner is None:
+            inner = data[part] = {}
+            document.keys[path[: depth + 1]] = document.values[path[: depth + 1]] = place
+        if not isinstance(inner, dict):
+            return
+        data = inner
+    data[path[-1]] = value
+    for known in (document.keys, document.values):
+        for old in [old for old in known if old[: len(path)] == path]:
+            del known[old]
+        known[path] = place
+
+
+def _find(name: str, data: dict[str, Any]) -> tuple[Path, Kind] | None:
+    """The path of a variable: exactly, with a name that exists, or with a new name before the longest known ending."""
+    for setting in settings():
+        if variable(setting.path) == name:
+            return setting.path, setting.kind
+    for path, setting in _existing(data):
+        if variable(path) == name:
+            return path, setting.kind
+    ways = [(new, setting.kind) for setting in settings() if (new := _with_new_name(name, setting.path))]
+    return min(ways, key=lambda way: len(way[0][1]), default=None)
+
+
+def _existing(data: dict[str, Any]) -> Iterator[tuple[Pattern, Setting]]:
+    """Settings beneath names that the file or the defaults have, longest names first, and beneath types of sources."""
+    for setting in settings():
+        if "*" in setting.path:
+            section = data.get(setting.path[0])
+            names = list(section) if isinstance(section, dict) else []
+            if setting.path[0] == "sources":
+                names += [kind for kind in SOURCES if kind not in names]
+            for name in sorted(names, key=len, reverse=True):
+                yield tuple(name if part == "*" else part for part in setting.path), setting
+
+
+def _with_new_name(variable_name: str, path: Pattern) -> Pattern | None:
+    if "*" not in path:
+        return None
+    start, end = variable((path[0],)) + "_", variable(path[2:]).removeprefix(PREFIX)
+    match = re.fullmatch(f"{start}([A-Z0-9][A-Z0-9_]*)_{end}", variable_name)
+    return (path[0], match[1].lower().replace("_", "-"), *path[2:]) if match else None
+
+
+def suggestion_for(name: str, data: dict[str, Any]) -> str:
+    """The known variable that is nearest to an unknown one."""
+    known = [variable(setting.path) for setting in settings() if "*" not in setting.path]
+    known += [*(variable(path) for path, _ in _existing(data)), *READ_ELSEWHERE]
+    close = suggestion(name.lower(), [other.lower().replace("_", "-") for other in known])
+    return close.upper().replace("-", "_").replace("DID YOU MEAN", "did you mean") if "did you" in close else ""
+
+
+def _value(text: str, kind: Kind) -> Any:
+    """The text as the file would have it; what does not fit stays text, and validation says what was expected."""
+    plain = text.strip()
+    if kind == "switch":
+        return SWITCHES.get(plain.lower(), text)
+    if kind == "number":
+        return int(plain) if re.fullmatch(r"[+-]?\d{1,18}", plain, re.ASCII) else text
+    return [item.strip() for item in plain.split(",")] if kind == "list" else text
+
+
+def docker(document: Document, environ: Mapping[str, str]) -> None:
+    """Let `DOCKER_HOST` and its companions say where the engine is, for `docker` sources that say no host."""
+    engine = environ.get("DOCKER_HOST", "")
+    sources = document.data.get("sources")
+    if not engine or not isinstance(sources, dict):
+        return
+    for name, source in sources.items():
+        kind = source.get("type", name) if isinstance(source, dict) else None
+        if kind != "docker" or "host" in source:
+            continue
+        put(document, ("sources", name, "host"), engine, Place("DOCKER_HOST"))
+        if environ.get("DOCKER_TLS_VERIFY") and "tls" not in source and engine.startswith("tcp://"):
+            given = environ.get("DOCKER_CERT_PATH", "")
+            folder = File(given) if given else File(environ.get("HOME", "/root")) / ".docker"
+            origin = Place("DOCKER_CERT_PATH" if given else "DOCKER_TLS_VERIFY")
+            for key in ("ca", "cert", "key"):
+                put(document, ("sources", name, "tls", key), str((folder / f"{key}.pem").absolute()), origin)

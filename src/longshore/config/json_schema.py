@@ -1,0 +1,35 @@
+"""The JSON Schema of `longshore.yaml`, for editors and for `longshore schema`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longshore.config.schema import Config
+from longshore.core.keys import KEYS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SCALAR = ["string", "number", "boolean", "array"]
+
+
+def json_schema() -> dict[str, Any]:
+    """Describe the file: every key with its meaning, its default and what it accepts."""
+    schema = Config.model_json_schema(by_alias=True)
+    schema["title"] = "longshore.yaml"
+    service = schema["$defs"]["ServiceConfig"]
+    service["additionalProperties"] = False
+    for name, key in KEYS.items():
+        service["properties"][name] = {"description": key.summary, "examples": [key.example], "type": SCALAR}
+    _short_forms(schema)
+    return {"$schema": DIALECT} | schema
+
+
+def _short_forms(schema: dict[str, Any]) -> None:
+    """Allow the short forms that the models take apart before they look."""
+    text = {"type": "string"}
+    texts = {"type": "array", "items": text, "minItems": 1}
+    frontends = schema["properties"]["frontends"]
+    frontends["additionalProperties"] = {"anyOf": [text, texts, frontends["additionalProperties"]]}
+    endpoints = schema["$defs"]["ServiceConfig"]["properties"]["endpoints"]
+    endpoints["items"] = {"anyOf": [text, endpoints["items"]]}
+    sources = schema["properties"]["sources"]
+    sources["additionalProperties"] = {"anyOf": [{"type": "null"}, sources["additionalProperties"]]}
