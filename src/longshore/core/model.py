@@ -40,6 +40,7 @@ class Endpoint:
     reason: str = ""  # why this address and this state, for `explain`: "network shop_default, shared with the balancer"
     since: float = 0.0  # Unix seconds when the event that led to this state happened; 0 if unknown
     host: str = ""  # name of the machine it runs on, when the source knows it
+    proxied: bool = False  # reached through a port forwarder, which accepts connections that nobody serves yet
 
 
 @dataclass(frozen=True, slots=True)
