@@ -68,7 +68,7 @@ def correct(running: Running, observed: Observed) -> None:
     running.synced.clear()
     for name in [n for n in running.backends if n not in observed.servers]:
         del running.backends[name]
-        running.placed.pop(name, None)
+        running.unplace(name)
     for name, seen in observed.servers.items():
         backend = running.backends.get(name)
         if backend is None:

@@ -45,6 +45,7 @@ class Running:
     backends: dict[str, RunningBackend] = field(default_factory=dict)
     maps: dict[str, dict[str, str]] = field(default_factory=dict)
     placed: dict[str, str] = field(default_factory=dict)  # backend -> the service it serves
+    homes: dict[str, set[str]] = field(default_factory=dict)  # the other way round; two while a service moves
     synced: dict[str, WantedBackend] = field(default_factory=dict)  # backend -> what it equals exactly
     leaving: set[tuple[str, str]] = field(default_factory=set)  # (backend, server) retired and not deleted yet
     led: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # backend -> (map, key) of the routes to it
@@ -61,6 +62,27 @@ class Running:
             case _:
                 self.synced.pop(step.backend, None)
                 self._follow_backend(step)
+
+    def place(self, backend: str, service: str) -> None:
+        """Note which service a backend serves."""
+        self.unplace(backend)
+        self.placed[backend] = service
+        self.homes.setdefault(service, set()).add(backend)
+
+    def unplace(self, backend: str) -> None:
+        """Note that a backend serves nobody."""
+        service = self.placed.pop(backend, None)
+        if service is not None:
+            self.homes[service].discard(backend)
+            if not self.homes[service]:
+                del self.homes[service]
+
+    def serves(self, service: str, server: str) -> bool:
+        """Whether a service has this server in HAProxy, and it is not on its way out."""
+        return any(
+            server in self.backends[home].servers and (home, server) not in self.leaving
+            for home in self.homes.get(service, ())
+        )
 
     def lead(self, path: str, key: str, backend: str) -> None:
         """Note that a map entry leads to a backend."""
@@ -92,12 +114,12 @@ class Running:
                 self.backends[backend].servers.pop(name, None)
                 self.leaving.discard((backend, name))
             case steps.Place(backend, service):
-                self.placed[backend] = service
+                self.place(backend, service)
             case steps.DelBackend(backend):
                 self.backends.pop(backend, None)
-                self.placed.pop(backend, None)
+                self.unplace(backend)
             case steps.Release(backend):
-                self.placed.pop(backend, None)
+                self.unplace(backend)
 
 
 def from_layout(layout: Layout, maps: Mapping[str, Mapping[str, str]], placed: Mapping[str, str]) -> Running:
@@ -113,8 +135,9 @@ def from_layout(layout: Layout, maps: Mapping[str, Mapping[str, str]], placed: M
             for b in layout.backends
         },
         maps={path: dict(entries) for path, entries in maps.items()},
-        placed=dict(placed),
     )
+    for backend, service in placed.items():
+        running.place(backend, service)
     for path, entries in running.maps.items():
         for key, value in entries.items():
             running.lead(path, key, value)

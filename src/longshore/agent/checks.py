@@ -1,0 +1,68 @@
+"""Which endpoints may get traffic: those in HAProxy already, and those that answered our first check.
+
+HAProxy's own checks judge a server once it is in; so an adopted HAProxy keeps every server it has, and only newcomers are
+probed. What the prober is asked is worked out again only for services that changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from longshore.agent.first_check import Target
+from longshore.agent.prober import Prober
+from longshore.core.model import Endpoint, EndpointState, Service
+from longshore.core.running import Running
+from longshore.core.server import Server
+from longshore.core.wanted import Wanter
+
+
+class Admission:
+    """Asks the prober about newcomers; `serves` answers for the planner."""
+
+    def __init__(self, on_answer: Callable[[str], None]) -> None:
+        """`on_answer` is called with the name of a service when one of its endpoints has answered."""
+        self._on_answer = on_answer
+        self.prober = Prober(self._answered)
+        self._running: Running | None = None
+        self._asked: dict[str, tuple[Service, dict[str, Target]]] = {}
+
+    def serves(self, service: Service, endpoint: Endpoint, server: Server) -> bool:
+        """Whether an endpoint may get traffic."""
+        return self._is_running(service, server) or key_of(service, server) in self.prober.admitted
+
+    def ask(self, services: Iterable[Service], wanter: Wanter, running: Running | None, *, again: bool = False) -> None:
+        """Probe what is new among these services and not yet in HAProxy. `again`: what runs may have changed unseen."""
+        self._running = running
+        now: dict[str, tuple[Service, dict[str, Target]]] = {}
+        for service in services:
+            known = self._asked.get(service.name)
+            if known and known[0] is service and not known[1] and not again:
+                now[service.name] = known
+                continue
+            servers = wanter.servers(service)
+            targets = {
+                key_of(service, servers[e.id]): Target(
+                    e.address, e.port, service.policy.check, service.policy.server_tls, e.proxied
+                )
+                for e in service.endpoints
+                if e.state is EndpointState.READY and not self._is_running(service, servers[e.id])
+            }
+            now[service.name] = (service, targets)
+        self._asked = now
+        self.prober.want({key: target for _, targets in now.values() for key, target in targets.items()})
+
+    def waits(self, service: Service, server: Server) -> str:
+        """Why an endpoint has not been admitted yet; "" if it has."""
+        waiting = self.prober.waiting.get(key_of(service, server))
+        return waiting.reason if waiting else ""
+
+    def _is_running(self, service: Service, server: Server) -> bool:
+        return self._running is not None and self._running.serves(service.name, server.name)
+
+    def _answered(self, key: str) -> None:
+        self._on_answer(key.partition("/")[0])
+
+
+def key_of(service: Service, server: Server) -> str:
+    """The prober's key of a server: names of services contain no slash."""
+    return f"{service.name}/{server.name}"
