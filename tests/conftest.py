@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.lab import network
+from tests.lab.balancer import Balancer
 from tests.lab.engine import Engine
 
 
@@ -35,3 +36,10 @@ def new_engine(own_network: None) -> Iterator[Callable[..., Engine]]:
     """A factory of started engines (arguments of `Engine`) that end with the test: to stop, kill, configure freely."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(Engine(**options))
+
+
+@pytest.fixture
+def balance(own_network: None) -> Iterator[Callable[..., Balancer]]:
+    """A factory of running balancers (arguments of `Balancer`) that end with the test, HAProxy included."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(Balancer(**options))

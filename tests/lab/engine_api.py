@@ -44,7 +44,7 @@ class EngineApi:
 
     def call(self, method: str, target: str, body: bytes | None = None, fine: Sequence[int] = ()) -> bytes:
         """Make one call and return the body of its answer; RuntimeError when the engine refuses."""
-        connection = _UnixConnection(self._path)
+        connection = UnixConnection(self._path)
         try:
             headers = {"Content-Type": "application/x-tar"} if body else {}
             connection.request(method, target, body, headers)
@@ -59,12 +59,15 @@ class EngineApi:
         return said
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:
+        """Connect to the socket instead of to an address."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         try:

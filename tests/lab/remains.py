@@ -1,4 +1,4 @@
-"""What a lab run could leave behind, found by the unique name of its folder: processes, mounts, bridges, files."""
+"""What a run of the lab could leave behind, found by its folder's unique name: processes, mounts, bridges, files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from pathlib import Path
 
 from tests.lab.waiting import until
 
+ENGINE = ("dockerd", "containerd", "runc")
 
-def family(name: str) -> set[int]:
-    """Return the engine programs whose command line contains `name`, and all their descendants."""
+
+def family(name: str, programs: tuple[str, ...] = ENGINE) -> set[int]:
+    """Return the processes of these programs whose command line contains `name`, and all their descendants."""
     children = defaultdict[int, list[int]](list)
     found = list[int]()
     for entry in Path("/proc").iterdir():
@@ -27,7 +29,7 @@ def family(name: str) -> set[int]:
         except (OSError, IndexError):
             continue  # ended meanwhile
         children[parent].append(int(entry.name))
-        if name.encode() in command and _is_of_an_engine(command):
+        if name.encode() in command and _program(command).startswith(programs):
             found.append(int(entry.name))
     everyone = set[int]()
     while found:
@@ -38,16 +40,15 @@ def family(name: str) -> set[int]:
     return everyone
 
 
-def _is_of_an_engine(command: bytes) -> bool:
-    """Tell an engine's parts from a person's command that only mentions the folder."""
-    return Path(command.split(b"\0", 1)[0].decode(errors="replace")).name.startswith(("dockerd", "containerd", "runc"))
+def _program(command: bytes) -> str:
+    return Path(command.split(b"\0", 1)[0].decode(errors="replace")).name
 
 
-def end_family(name: str) -> None:
+def end_family(name: str, programs: tuple[str, ...] = ENGINE) -> None:
     """Kill the processes of `name` by their ids, and wait until they are gone."""
 
     def nobody_left() -> bool:
-        left = family(name)
+        left = family(name, programs)
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -87,10 +88,10 @@ def sweep(prefix: str) -> list[Path]:
     swept = []
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         owner = folder / "owner"
-        if owner.exists() and Path(f"/proc/{owner.read_text()}").exists():
-            continue
+        if not owner.exists() or Path(f"/proc/{owner.read_text()}").exists():
+            continue  # just being made, or in use
         bridge = folder / "bridge"
-        end_family(folder.name)
+        end_family(folder.name, (*ENGINE, "haproxy"))
         if bridge.exists():
             subprocess.run(["ip", "link", "del", bridge.read_text()], capture_output=True, check=False)
         remove_folder(folder)
