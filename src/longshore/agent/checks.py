@@ -1,6 +1,6 @@
 """Which endpoints may get traffic: those in HAProxy already, and those that answered our first check.
 
-HAProxy's own checks judge a server once it is in; so an adopted HAProxy keeps every server it has, and only newcomers are
+HAProxy's own checks judge a server once it is in; so an adopted HAProxy keeps all its servers, and only newcomers are
 probed. What the prober is asked is worked out again only for services that changed.
 """
 
