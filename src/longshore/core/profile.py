@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from longshore.core import profile_lines, quote
+from longshore.core import balance, profile_lines, quote
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Mode, Service
 from longshore.core.paths import Paths
@@ -40,6 +40,6 @@ def profile_of(service: Service, caps: Capabilities, paths: Paths) -> Profile:
         lines=lines,
         users=users,
         hold=policy.hold > 0 and caps.lua,
-        dynamic=profile_lines.algorithm_of(policy.balance) not in ("static-rr", "rdp-cookie"),
+        dynamic=balance.parse(policy.balance).runtime,
         dynamic_cookie=http and bool(policy.sticky) and not caps.server_cookie,
     )

@@ -6,15 +6,13 @@ backends of it at runtime. Keywords are those of the configuration manual of 2.6
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from longshore.core import hold, quote
+from longshore.core import balance, hold, quote
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Route, Service
 from longshore.core.paths import Paths
 
-_HASHES = ("source", "uri", "url_param", "hdr", "hash", "rdp-cookie")
 _REPEATABLE = "{ method GET HEAD OPTIONS }"  # and rarely with a body: safe to send again on another connection
 _REPLAYABLE = "{ method GET HEAD OPTIONS PUT DELETE TRACE }"  # the same effect when done twice (RFC 9110, 9.2.2)
 
@@ -37,15 +35,12 @@ def userlist_of(users: tuple[str, ...]) -> str:
     return f"u-{quote.digest(*users)}"
 
 
-def algorithm_of(balance: str) -> str:
-    """Return the algorithm's bare name: "hdr" for "hdr(X-User)", "uri" for "uri depth 2"."""
-    return re.split(r"[\s(]", balance.strip(), maxsplit=1)[0]
-
-
 def _balance(service: Service) -> Iterator[str]:
-    balance = service.policy.balance
-    yield "balance " + " ".join(quote.quote(word) for word in balance.split())
-    if algorithm_of(balance) in _HASHES:
+    algorithm = balance.parse(service.policy.balance)
+    if algorithm.http and service.mode == "tcp":
+        raise ValueError(f"balance {algorithm.word} reads HTTP requests, and service {service.name} is TCP")
+    yield f"balance {algorithm.word}"
+    if algorithm.hashed:
         yield "hash-type consistent"  # the other kind takes no servers at runtime
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,7 +14,7 @@ from longshore.core.profile import Profile
 from longshore.core.profile_lines import userlist_of
 from longshore.core.server import Server
 
-__all__ = ["Admin", "Backend", "Bind", "Frontend", "Layout", "Paths", "Process", "maps_of", "render"]
+__all__ = ["Admin", "Backend", "Bind", "Frontend", "Layout", "Paths", "Process", "first_files", "maps_of", "render"]
 
 STATS = "longshore:stats"  # the frontend of HAProxy's own page and exporter
 Admin = Literal["ready", "drain", "maint"]
@@ -61,6 +61,11 @@ def maps_of(layout: Layout) -> tuple[str, ...]:
     return tuple(sorted(own | {frontend.map for frontend in layout.frontends}))
 
 
+def first_files(paths: Paths) -> Mapping[str, str]:
+    """Return what must be in files that HAProxy expects before the first reload has written them."""
+    return {paths.server_state: "1\n", paths.stats: ""}
+
+
 def render(layout: Layout, caps: Capabilities) -> str:
     """Return the text of haproxy.cfg. Raises ValueError for a name or value that HAProxy cannot carry."""
     lines = ["# Written by longshore. Changes made here are lost.", *_global(layout, caps), "", *frontend.defaults()]
@@ -95,6 +100,8 @@ def _global(layout: Layout, caps: Capabilities) -> Iterator[str]:
     if caps.openssl:
         yield "    ssl-default-bind-options ssl-min-ver TLSv1.2"
     if any(profile.hold for profile in layout.profiles):
+        if caps.series >= (3, 1):
+            yield "    tune.lua.bool-sample-conversion normal"  # must be chosen, and before the script is loaded
         yield f"    lua-load-per-thread {paths.lua}"
     yield from ("    " + quote.line(line) for line in process.extra)
 
