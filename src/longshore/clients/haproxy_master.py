@@ -42,19 +42,24 @@ class ReloadAnswer:
 
 
 class MasterClient:
-    """The master socket at `path`; `timeout` is the longest silence in seconds, and covers loading a configuration."""
+    """The master socket at `path`.
 
-    def __init__(self, path: str, *, timeout: float = 60.0) -> None:
+    `timeout` is how many seconds an answer may take; short, because 2.6 loses a connection that comes while it starts
+    or re-executes: ask again. `loading` is the same for `reload`, which on 2.7+ answers when the new worker is ready.
+    """
+
+    def __init__(self, path: str, *, timeout: float = 2.0, loading: float = 60.0) -> None:
         self.path = path
         self.timeout = timeout
+        self.loading = loading
 
     async def processes(self) -> Processes:
         """Ask who runs. Raises `UnreachableError`, also for a moment while the master re-executes."""
-        return parse_processes(await self._ask("show proc"))
+        return parse_processes(await self.ask("show proc"))
 
     async def reload(self) -> ReloadAnswer:
         """Tell the master to load its configuration anew. On 2.6 it only begins to."""
-        text = await self._ask("reload")
+        text = await self._ask("reload", self.loading)
         found = re.match(r"Success=([01])\n", text)
         if not found:
             if text.strip():
@@ -65,14 +70,15 @@ class MasterClient:
 
     async def ask(self, line: str) -> str:
         """The answer to a command of one line, such as `help`."""
-        return await self._ask(line)
+        return await self._ask(line, self.timeout)
 
-    async def _ask(self, line: str) -> str:
+    async def _ask(self, line: str, timeout: float) -> str:
         writer: asyncio.StreamWriter | None = None
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(timeout):
                 reader, writer = await asyncio.open_unix_connection(self.path)
                 writer.write(line.encode() + b"\n")
+                writer.write_eof()  # else 2.6 waits for more commands instead of closing after its answer
                 return (await reader.read()).decode("utf-8", "replace")
         except ConnectionResetError:
             return ""  # how 2.6 closes when it re-executes

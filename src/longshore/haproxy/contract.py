@@ -38,8 +38,8 @@ class Process(Protocol):
     async def start(self, config: str) -> None:
         """Write and check `config`, start HAProxy and wait until it answers.
 
-        Attached: HAProxy must be running; puts `config` in place and reloads. Raises `BusyError`, `ConfigError`,
-        `BinaryError`, `ReloadError`.
+        Attached: HAProxy must be running; puts `config` in place and reloads. Raises `AddressError`, `ConfigError`,
+        `BinaryError`, `StartError`.
         """
         ...
 

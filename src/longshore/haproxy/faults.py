@@ -22,16 +22,17 @@ class ConfigFault:
 
 
 @dataclass(frozen=True, slots=True)
-class BusyAddress:
-    """An address that is to be bound and that another program listens on already."""
+class AddressFault:
+    """An address that cannot be listened on."""
 
     address: str  # as in the configuration: ":80"
-    pid: int  # 0 if we may not see whose it is
-    program: str  # "nginx: master process nginx"; "" if unknown
+    what: str  # "nginx (pid 7) listens there already"
+    hint: str = ""
+    pid: int = 0  # of the program in the way; 0 if that is not the matter, or not ours to see
+    program: str = ""
 
     def __str__(self) -> str:
-        owner = f"{self.program or 'a program'} (pid {self.pid})" if self.pid else "another program"
-        return f"{owner} listens on {self.address} already"
+        return f"cannot listen on {self.address}: {self.what}" + (f" ({self.hint})" if self.hint else "")
 
 
 class BinaryError(HAProxyError):
@@ -47,16 +48,12 @@ class ConfigError(HAProxyError):
         self.faults = faults
 
 
-class BusyError(HAProxyError):
-    """An address of a frontend cannot be bound."""
+class AddressError(HAProxyError):
+    """Addresses of frontends that HAProxy could not listen on; nothing was changed."""
 
-    def __init__(self, busy: tuple[BusyAddress, ...]) -> None:
-        super().__init__("; ".join(str(b) for b in busy), "stop it, or choose another address for the frontend")
-        self.busy = busy
-
-
-class PrivilegedPortError(HAProxyError):
-    """A port below the machine's limit for ordinary users, and we are one."""
+    def __init__(self, faults: tuple[AddressFault, ...]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
 
 
 class StartError(HAProxyError):
