@@ -19,7 +19,7 @@ from typing import Any, Self
 import aiohttp
 
 from longshore.clients import docker_events
-from longshore.clients.docker_connect import way_to
+from longshore.clients.docker_connect import machine, way_to
 from longshore.clients.docker_events import Event
 from longshore.clients.docker_faults import DockerError, not_an_engine, refused, too_new, too_old, unreachable
 from longshore.clients.http_faults import FOREIGN
@@ -74,6 +74,10 @@ class DockerClient:
         """Return when the engine answers anything at all; a proxy's refusal is a sign of life too."""
         await self._answer("/_ping")
 
+    async def address(self) -> str:
+        """Give the IP address of the machine the engine runs on, "" if it is this one."""
+        return await machine(self.host, self._ssh)
+
     async def containers(self) -> list[str]:
         """Give the full ids of all containers that run, are paused or are restarting."""
         path = self._path("/containers/json")
@@ -109,7 +113,7 @@ class DockerClient:
         try:
             response = await self._get(path, params=query, timeout=timeout, read_bufsize=LONGEST_EVENT)
         except FOREIGN as error:
-            raise unreachable(error, self.host) from error
+            raise unreachable(error, self.host, self._tls) from error
         async with response:
             if response.status != 200:
                 raise refused(response.status, await response.content.read(4096), path, self.host)
@@ -122,7 +126,7 @@ class DockerClient:
                 if event is not None:
                     yield event
         except FOREIGN as error:
-            raise unreachable(error, self.host) from error
+            raise unreachable(error, self.host, self._tls) from error
 
     async def _negotiate(self) -> EngineVersion:
         """Agree on the newest version both sides speak (GET /version without a version in its path)."""
@@ -156,7 +160,7 @@ class DockerClient:
             async with await self._get(path, timeout=self._timeout) as response:
                 return response.status, await response.read(), _date(response.headers.get("Date", ""))
         except FOREIGN as error:
-            raise unreachable(error, self.host) from error
+            raise unreachable(error, self.host, self._tls) from error
 
     async def _get(self, path: str, **options: Any) -> aiohttp.ClientResponse:
         assert self._session is not None, "use it as `async with DockerClient(…)`"

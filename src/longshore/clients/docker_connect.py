@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ipaddress
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 
 from longshore.clients.docker_faults import DockerError
-from longshore.clients.docker_ssh import tunnel
+from longshore.clients.docker_ssh import real_name, tunnel
 from longshore.clients.faults import TlsFault
 from longshore.clients.tls import TlsFiles, client_context
 
@@ -74,6 +77,36 @@ async def way_to(host: str, tls: TlsFiles | None, ssh: str) -> AsyncIterator[tup
             yield aiohttp.UnixConnector(str(path), limit=0, keepalive_timeout=KEEP_ALIVE), "http://docker"
     else:
         yield _tcp(tls), f"{'https' if tls else 'http'}://{_bracketed(where.name)}:{where.port}"
+
+
+async def machine(host: str, ssh: str) -> str:
+    """Give the IP address of the machine an engine runs on, "" if it is this one. Raises DockerError.
+
+    ssh has the last word on names of its own (`Host` and `HostName` in ~/.ssh/config).
+    """
+    where = parse_host(host)
+    if where.scheme == "unix":
+        return ""
+    name = where.name if where.scheme == "tcp" else await real_name(ssh, where.user, where.name, where.port)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise DockerError(f"{host}: the name {name} does not resolve", "check the name and the DNS server") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    return "" if any(_is_ours(address) for address in addresses) else addresses[0]
+
+
+def _is_ours(address: str) -> bool:
+    """Say whether an address belongs to this machine: only then can a socket be bound to it."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if parsed.is_loopback:
+        return True
+    with socket.socket(socket.AF_INET6 if parsed.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((str(parsed), 0))
+        except OSError:
+            return False
+    return True
 
 
 def _tcp(tls: TlsFiles | None) -> aiohttp.TCPConnector:

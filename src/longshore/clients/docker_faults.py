@@ -8,8 +8,11 @@ from __future__ import annotations
 import errno
 import json
 
+import aiohttp
+
 from longshore.clients.faults import Fault, first_line
 from longshore.clients.http_faults import explain, system_error
+from longshore.clients.tls import TlsFiles
 
 PROXY_HINT = "a socket proxy in front must allow GET on /version, /_ping, /events and /containers"
 
@@ -22,7 +25,7 @@ class DockerError(Fault):
         self.status = status
 
 
-def unreachable(error: BaseException, host: str) -> DockerError:
+def unreachable(error: BaseException, host: str, tls: TlsFiles | None = None) -> DockerError:
     """Translate an exception of a request to the engine at `host`, as the operator wrote it."""
     unix = host.startswith("unix://")
     number = system_error(error)
@@ -39,6 +42,9 @@ def unreachable(error: BaseException, host: str) -> DockerError:
             "run as root or as a member of the socket's group (usermod -aG docker USER), or use a socket proxy",
         )
     what, hint = explain(error, f"the Docker Engine at {host}")
+    if tls is not None and not tls.cert and isinstance(error, aiohttp.ServerDisconnectedError):
+        # TLS 1.3: the server learns only after the handshake that we show no certificate, and hangs up
+        hint = "it may want a client certificate: set tls cert and key"
     return DockerError(what, hint)
 
 

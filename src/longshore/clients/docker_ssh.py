@@ -56,16 +56,38 @@ async def tunnel(host: str, user: str, name: str, port: int, path: str, ssh: str
 
 
 def command(ssh: str, user: str, name: str, port: int, forward: str) -> list[str]:
-    """Give the command line. `name` comes after `--`, so that it is never read as an option."""
+    """Give the command line. `name` comes after `--`, so that it is never read as an option.
+
+    `forward` is LOCAL:REMOTE, or "" for none.
+    """
     words = [ssh, "-nNT"]
     for option in OPTIONS:
         words += ["-o", option]
-    words += ["-L", forward]
+    if forward:
+        words += ["-L", forward]
     if port:
         words += ["-p", str(port)]
     if user:
         words += ["-l", user]
     return [*words, "--", name]
+
+
+async def real_name(ssh: str, user: str, name: str, port: int) -> str:
+    """Give the name or address that ssh would connect to for `name` (ssh -G); `name` itself if it does not say."""
+    words = command(ssh, user, name, port, "")
+    words[1:2] = ["-G"]
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+    except OSError:
+        return name
+    said, _ = await child.communicate()
+    for line in said.decode(errors="replace").splitlines():
+        keyword, _, value = line.partition(" ")
+        if keyword == "hostname" and value:
+            return value
+    return name
 
 
 async def _opened(child: asyncio.subprocess.Process, local: Path, host: str, said: Path) -> None:

@@ -43,6 +43,8 @@ def system_error(error: BaseException) -> int:
     """Give the errno behind a failed connection, or 0."""
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
+    if isinstance(error, ssl.SSLError):
+        return 0  # its errno is a number of OpenSSL's, and 1 would read as EPERM
     return (error.errno or 0) if isinstance(error, OSError) else 0
 
 
