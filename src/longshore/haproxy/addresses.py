@@ -6,6 +6,7 @@ without a word and get every other connection. So the address is tried without t
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
@@ -16,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from longshore.haproxy.faults import AddressFault
+from longshore.haproxy.faults import BusyAddress
 
 _LISTEN = "0A"  # state of a listening socket in /proc/net/tcp
 
@@ -33,7 +34,7 @@ class _Bind:
 
 
 def binds_of(config: str) -> tuple[str, ...]:
-    """Return the addresses of all `bind` lines of a HAProxy configuration, with `v6only` kept: ":80", "[::]:80 v6only"."""
+    """Return the addresses of all `bind` lines of a configuration, with `v6only` kept: ":80", "[::]:80 v6only"."""
     found = []
     for line in config.splitlines():
         words = line.split("#", 1)[0].split()
@@ -42,21 +43,16 @@ def binds_of(config: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def unusable(binds: Iterable[str], ours: Collection[int] = ()) -> tuple[AddressFault, ...]:
-    """Try every address; answer with those that cannot be bound, and why.
+def busy(binds: Iterable[str], ours: Collection[int] = ()) -> list[BusyAddress]:
+    """Try every address; answer with those that cannot be listened on, and why.
 
     `ours` are pids whose listeners do not count: the HAProxy that is to be reloaded or replaced.
     """
-    faults = []
-    for bind in binds:
-        parsed = _parsed(bind)
-        fault = _tried(parsed, frozenset(ours)) if parsed else None
-        if fault:
-            faults.append(fault)
-    return tuple(faults)
+    tried = (_tried(bind, frozenset(ours)) for bind in map(_parsed, binds) if bind)
+    return [found for found in tried if found]
 
 
-def _tried(bind: _Bind, ours: frozenset[int]) -> AddressFault | None:
+def _tried(bind: _Bind, ours: frozenset[int]) -> BusyAddress | None:
     with socket.socket(bind.family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what merely waits in TIME_WAIT is free
         if bind.only_v6:
@@ -67,30 +63,30 @@ def _tried(bind: _Bind, ours: frozenset[int]) -> AddressFault | None:
         except OSError as error:
             code = error.errno
     if code == errno.EADDRINUSE:
-        return _busy(bind, ours)
+        return _taken(bind, ours)
     if code in (errno.EACCES, errno.EPERM):
-        return AddressFault(
+        return BusyAddress(
             bind.text,
             f"only root may listen on port {bind.port}",
             "run as root, use a port from 1024 on, or lower sysctl net.ipv4.ip_unprivileged_port_start",
         )
     if code == errno.EADDRNOTAVAIL:
-        return AddressFault(bind.text, f"{bind.host} is no address of this machine", "see `ip address`")
-    return AddressFault(bind.text, os.strerror(code or 0))
+        return BusyAddress(bind.text, f"{bind.host} is no address of this machine", "see `ip address`")
+    return BusyAddress(bind.text, os.strerror(code or 0))
 
 
-def _busy(bind: _Bind, ours: frozenset[int]) -> AddressFault | None:
+def _taken(bind: _Bind, ours: frozenset[int]) -> BusyAddress | None:
     inodes = set(_listeners(bind))
     owners = sorted(_owners(inodes))
     if inodes and owners and {pid for pid, _ in owners} <= ours and {i for _, i in owners} >= inodes:
         return None
     strangers = [pid for pid, _ in owners if pid not in ours]
     if not strangers:
-        return AddressFault(
+        return BusyAddress(
             bind.text, "another program listens there already", f"find it: ss -ltnp 'sport = :{bind.port}'"
         )
     pid, name = strangers[0], _program(strangers[0])
-    return AddressFault(
+    return BusyAddress(
         bind.text, f"{name} (pid {pid}) listens there already", "stop it, or choose another address", pid, name
     )
 
@@ -136,16 +132,13 @@ def _owners(inodes: set[str]) -> Iterator[tuple[int, str]]:
         if not process.name.isdigit():
             continue
         try:
-            with os.scandir(process / "fd") as entries:
-                for entry in entries:
-                    try:
-                        inode = links.get(os.readlink(entry.path))
-                    except OSError:
-                        continue
-                    if inode:
-                        yield int(process.name), inode
+            descriptors = list((process / "fd").iterdir())
         except OSError:
             continue  # not ours to see, or gone
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):
+                if inode := links.get(str(descriptor.readlink())):
+                    yield int(process.name), inode
 
 
 def _program(pid: int) -> str:
@@ -159,7 +152,7 @@ def _program(pid: int) -> str:
 
 
 def _parsed(text: str) -> _Bind | None:
-    """Read an address as HAProxy does; None for what is no TCP address (sockets, file descriptors, QUIC) or has no port."""
+    """Read an address as HAProxy does; None for what is no TCP address with a port: sockets, descriptors, QUIC."""
     address, _, option = text.partition(" ")
     kind, at, rest = address.rpartition("@")
     if at and kind not in ("ipv4", "ipv6"):

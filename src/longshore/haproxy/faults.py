@@ -22,17 +22,17 @@ class ConfigFault:
 
 
 @dataclass(frozen=True, slots=True)
-class AddressFault:
-    """An address that cannot be listened on."""
+class BusyAddress:
+    """An address that HAProxy cannot listen on: another program does, or it may not, or it is not this machine's."""
 
     address: str  # as in the configuration: ":80"
-    what: str  # "nginx (pid 7) listens there already"
+    why: str  # "nginx (pid 7) listens there already"
     hint: str = ""
     pid: int = 0  # of the program in the way; 0 if that is not the matter, or not ours to see
     program: str = ""
 
     def __str__(self) -> str:
-        return f"cannot listen on {self.address}: {self.what}" + (f" ({self.hint})" if self.hint else "")
+        return self.why + (f" ({self.hint})" if self.hint else "")
 
 
 class BinaryError(HAProxyError):
@@ -49,11 +49,11 @@ class ConfigError(HAProxyError):
 
 
 class AddressError(HAProxyError):
-    """Addresses of frontends that HAProxy could not listen on; nothing was changed."""
+    """Addresses of frontends cannot be listened on; nothing was changed."""
 
-    def __init__(self, faults: tuple[AddressFault, ...]) -> None:
-        super().__init__("; ".join(map(str, faults)))
-        self.faults = faults
+    def __init__(self, busy: tuple[BusyAddress, ...]) -> None:
+        super().__init__("; ".join(f"cannot listen on {each.address}: {each}" for each in busy))
+        self.busy = busy
 
 
 class StartError(HAProxyError):
