@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from longshore.config.document import Document, Path, dotted
+from longshore.config.document import Document
 from longshore.config.fields import split_address
-from longshore.config.problems import ConfigProblem, suggestion
+from longshore.config.problems import ConfigProblem, Path, dotted, suggestion
 from longshore.config.schema import Config
 
 CONTAINERS = ("docker",)  # types of sources whose services can be picked by image, label or service
@@ -25,7 +25,7 @@ def _addresses(config: Config, document: Document) -> Iterator[ConfigProblem]:
             before = dict(taken)[other]
             where = document.place(before) if document.written(before) else "its default"
             what = f"{address} is taken already by {dotted(before)} ({where})"
-            yield ConfigProblem(document.place(path), what, dotted(path), "each address can listen for one thing")
+            yield ConfigProblem(document.place(path), what, path, "each address can listen for one thing")
         taken.append((address, path))
 
 
@@ -56,4 +56,4 @@ def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
             hint = f"expected one of: {', '.join(usable)}" if usable else "expected a source of type docker"
         else:
             what, hint = f'there is no source "{source}"', suggestion(source, config.sources)
-        yield ConfigProblem(document.place(path), what, dotted(path), hint)
+        yield ConfigProblem(document.place(path), what, path, hint)

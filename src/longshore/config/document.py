@@ -16,9 +16,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from longshore.config.problems import ConfigProblem, Place
+from longshore.config.problems import ConfigProblem, Path, Place
 
-Path = tuple[str | int, ...]
 LARGEST = 2**20  # bytes; a configuration that is larger is a mistake, and parsing it would take minutes
 MOST_NODES = 100_000  # stops aliases of aliases of aliases
 TAG = "tag:yaml.org,2002:"
@@ -48,38 +47,35 @@ class Document:
         return path in self.values or path[:-1] in self.values
 
 
-def dotted(path: Path) -> str:
-    """A path as people write it: "services.db.endpoints[0].port"."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
 def read(path: File, name: str = "") -> Document:
     """Read and parse a file. Never raises; what is wrong is in `problems`."""
-    name = name or str(path)
     try:
-        if path.is_dir():
-            return _broken(name, "is a folder, expected a file", "name the YAML file inside it")
-        with path.open("rb") as stream:
-            content = stream.read(LARGEST + 1)
+        return parse(content(path), name or str(path))
     except OSError as error:
-        return _broken(name, *_unreadable(error, path))
-    except ValueError:
-        return _broken(name, "is no path of a file: it contains a NUL character")
-    return parse(content, name)
+        return unreadable(error, path, name)
 
 
-def _unreadable(error: OSError, path: File) -> tuple[str, str]:
+def content(path: File) -> bytes:
+    """Read a file as far as `parse` needs it, one byte more than is accepted. Raises OSError."""
+    with path.open("rb") as stream:
+        return stream.read(LARGEST + 1)
+
+
+def unreadable(error: OSError, path: File, name: str = "") -> Document:
+    """Say why a file cannot be read."""
+    hint = ""
     match error.errno:
+        case errno.EISDIR:
+            what, hint = "is a folder, expected a file", "name the YAML file inside it"
         case errno.ENOENT:
-            parent = path.parent
-            return "does not exist", "" if parent.is_dir() else f"there is no folder {parent} either"
+            what = "does not exist"
+            hint = "" if path.parent.is_dir() else f"there is no folder {path.parent} either"
         case errno.EACCES | errno.EPERM:
-            return "cannot be read: permission denied", "the user that longshore runs as must be allowed to read it"
+            what = "cannot be read: permission denied"
+            hint = "the user that longshore runs as must be allowed to read it"
         case _:
-            return f"cannot be read: {error.strerror or error}", ""
+            what = f"cannot be read: {error.strerror or error}"
+    return _broken(name or str(path), what, hint)
 
 
 def _broken(name: str, what: str, hint: str = "", line: int = 0, column: int = 0) -> Document:
@@ -160,7 +156,7 @@ class _Reading:
         self.open: set[int] = set()
 
     def complain(self, node: Node, path: Path, what: str, hint: str = "") -> None:
-        self.document.problems.append(ConfigProblem(self.at(node), what, dotted(path), hint))
+        self.document.problems.append(ConfigProblem(self.at(node), what, path, hint))
 
     def at(self, node: Node) -> Place:
         return Place(self.document.file, node.start_mark.line + 1, node.start_mark.column + 1)

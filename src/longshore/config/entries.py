@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from longshore.config.document import Document, dotted
+from longshore.config.document import Document
 from longshore.config.messages import problems_of
 from longshore.config.outline import keys_at
 from longshore.config.problems import ConfigProblem, Place, suggestion
@@ -72,14 +72,14 @@ def check_keys(
     for key in pairs:
         place = document.place((*path, key), key=True)
         if key in refused:
-            problems.append(ConfigProblem(place, "has no meaning here", dotted((*path, key)), refused[key]))
+            problems.append(ConfigProblem(place, "has no meaning here", (*path, key), refused[key]))
         elif key not in KEYS:
             hint = suggestion(key, keys_at(path))
-            problems.append(ConfigProblem(place, "unknown key", dotted((*path, key)), hint))
+            problems.append(ConfigProblem(place, "unknown key", (*path, key), hint))
     spec, faults = keys.check({key: value for key, value in pairs.items() if key in KEYS and key not in refused})
     for fault in faults:
         here = (*path, fault.key) if fault.key else path
-        problems.append(ConfigProblem(document.place(here), fault.what, dotted(here), fault.hint))
+        problems.append(ConfigProblem(document.place(here), fault.what, here, fault.hint))
     return (None if problems else spec), problems
 
 
@@ -92,7 +92,7 @@ def _repeated(service: ServiceConfig, document: Document, name: str) -> list[Con
         place = document.place(path)
         if (first := seen.setdefault(endpoint.label, place)) is not place:
             what = f"{endpoint.label} is listed twice, first in line {first.line}"
-            problems.append(ConfigProblem(place, what, dotted(path), "remove one; `weight` gives it a larger share"))
+            problems.append(ConfigProblem(place, what, path, "remove one; `weight` gives it a larger share"))
     return problems
 
 
@@ -125,8 +125,8 @@ def services_file(document: Document) -> ServicesFile:
         return ServicesFile({}, (*problems, ConfigProblem(document.place(("services",)), what)), False)
     for key in data.keys() - {"services"}:
         place = document.place((key,), key=True)
-        problems.append(ConfigProblem(place, "unknown key", key, "this file may hold only `services:`"))
-    spoilt = {str(problem.path).split(".")[1].split("[")[0] for problem in problems if "." in problem.path}
+        problems.append(ConfigProblem(place, "unknown key", (key,), "this file may hold only `services:`"))
+    spoilt = {problem.service for problem in problems}
     services: dict[str, FixedService | None] = {}
     for name, written in data["services"].items():
         services[name], found = _one(name, written, document)
@@ -142,7 +142,7 @@ def _one(name: str, written: object, document: Document) -> tuple[FixedService |
         values.name(name)
     except RefusedError as refusal:
         place = document.place(path, key=True)
-        return None, [ConfigProblem(place, str(refusal), dotted(path), refusal.hint)]
+        return None, [ConfigProblem(place, str(refusal), path, refusal.hint)]
     try:
         service = ServiceConfig.model_validate(written, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -150,6 +150,6 @@ def _one(name: str, written: object, document: Document) -> tuple[FixedService |
     if service.from_ is not None:
         what = "a file of the file source holds fixed `endpoints` only"
         hint = "write services with `from` into longshore.yaml"
-        return None, [ConfigProblem(document.place((*path, "from"), key=True), what, dotted((*path, "from")), hint)]
+        return None, [ConfigProblem(document.place((*path, "from"), key=True), what, (*path, "from"), hint)]
     spec, problems = check_service(name, service, document)
     return (fixed(name, service, spec, document) if spec else None), problems

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
-from longshore.config.document import Document, Path
+from longshore.config.document import Document
 from longshore.config.outline import Kind, Pattern, Setting, settings
-from longshore.config.problems import ConfigProblem, Place, suggestion
+from longshore.config.problems import ConfigProblem, Path, Place, suggestion
 from longshore.config.sources import SOURCES
 
 PREFIX = "LONGSHORE_"

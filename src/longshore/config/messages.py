@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from longshore.config.document import Document, Path, dotted
+from longshore.config.document import Document
 from longshore.config.outline import keys_at
-from longshore.config.problems import ConfigProblem, suggestion
+from longshore.config.problems import ConfigProblem, Path, suggestion
 from longshore.core.values import RefusedError, shown
 
 EXPECTED = {
@@ -34,7 +34,7 @@ def problems_of(error: ValidationError, document: Document, beneath: Path = ()) 
 def _problem(found: ErrorDetails, document: Document, beneath: Path) -> ConfigProblem:
     path, key = _written(found, document, beneath)
     what, hint = _sentence(found, document, path)
-    return ConfigProblem(document.place(path, key=key), what, dotted(path), hint)
+    return ConfigProblem(document.place(path, key=key), what, path, hint)
 
 
 def _written(found: ErrorDetails, document: Document, beneath: Path) -> tuple[Path, bool]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from longshore.config.document import Document, Path, dotted
+from longshore.config.document import Document
 from longshore.config.messages import look_up
+from longshore.config.problems import Path, dotted
 from longshore.config.schema import Config
 
 DEFAULT = "default"

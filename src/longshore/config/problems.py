@@ -7,6 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from longshore.core.model import Problem
+from longshore.core.values import shown
+
+Path = tuple[str | int, ...]
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: "services.db.endpoints[0].port"."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if part.isprintable() else shown(part))
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +41,18 @@ class ConfigProblem:
 
     place: Place
     what: str  # "expected a duration like "10s", got "soon""
-    path: str = ""  # "haproxy.hard-stop-after"; "" when it is about the whole file
+    steps: Path = ()  # the way to the value: ("haproxy", "hard-stop-after"); () when it is about the whole file
     hint: str = ""  # what to do next
+
+    @property
+    def path(self) -> str:
+        """The way to the value as people write it: "haproxy.hard-stop-after", "" for the whole file."""
+        return dotted(self.steps)
+
+    @property
+    def service(self) -> str:
+        """The name of the service it is about, "" if it is about none."""
+        return str(self.steps[1]) if len(self.steps) > 1 and self.steps[0] == "services" else ""
 
     @property
     def text(self) -> str:
@@ -38,9 +62,9 @@ class ConfigProblem:
     def __str__(self) -> str:
         return f"{self.place}: {self.text}" + (f"; {self.hint}" if self.hint else "")
 
-    def as_problem(self, service: str = "") -> Problem:
+    def as_problem(self) -> Problem:
         """The same in the vocabulary of the rest of the program."""
-        return Problem(where=str(self.place), what=self.text, hint=self.hint, service=service)
+        return Problem(where=str(self.place), what=self.text, hint=self.hint, service=self.service)
 
 
 class ConfigError(Exception):
