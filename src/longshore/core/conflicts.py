@@ -33,7 +33,7 @@ def claim_of(route: Route, mode: Mode) -> str:
     address = address_of(route.listen)
     if mode == "tcp":
         return f"tcp {address}"
-    path = f"{route.path}/#" if route.exact else route.path.rstrip("/") + "/"
+    path = route.path + ("/#" if route.exact else "" if route.path.endswith("/") else "/")  # as `routes.map_key`
     return " ".join(filter(None, ("http", address, f"{route.host}{path}")))
 
 

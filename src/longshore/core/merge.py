@@ -106,7 +106,7 @@ class Merger:
     def _unite(
         self, first: Mapping[str, Service], more: Mapping[str, list[Service]], changed: Iterable[str], gone: set[str]
     ) -> bool:
-        """Bring the united services up to date; True if nobody's routes changed."""
+        """Bring the united services up to date; True if who owns what need not be settled anew."""
         same_routes = not gone
         for name in gone:
             self._united.pop(name)
@@ -114,7 +114,7 @@ class Merger:
         for name in changed:
             service, differences = unite(more[name]) if name in more else (first[name], ())
             old = self._united.get(name)
-            same_routes = same_routes and old is not None and (old.mode, old.routes) == (service.mode, service.routes)
+            same_routes = same_routes and old is not None and _claims(old) == _claims(service)
             self._united[name] = service
             self._differences.pop(name, None)
             if differences:
@@ -173,6 +173,10 @@ def unite(parts: Sequence[Service]) -> tuple[Service, tuple[Problem, ...]]:
 
 
 _DEFAULT = Policy()
+
+
+def _claims(service: Service) -> tuple[object, ...]:
+    return service.mode, service.routes, service.sources
 
 
 def _difference(part: Service, lead: Service, what: str, result: str) -> Problem:
