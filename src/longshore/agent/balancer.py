@@ -1,0 +1,272 @@
+"""The balancer's loop: whatever changes, work out what is wanted and bring HAProxy there.
+
+    source ─ snapshot ─┐
+    source ─ snapshot ─┼─▶ Desired ─▶ Admission ─▶ Wanter ─▶ Driver ─▶ HAProxy
+    operator, checks ──┘      services    may serve   backends   plan, apply
+
+One task does that, woken by `poke`. A burst is coalesced by doing the next round when the last one is applied, never by
+sleeping. Around it run the slow tasks: deleting what has retired, saving files, looking for drift, watching HAProxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from longshore.agent.checks import Admission
+from longshore.agent.connect import Setup
+from longshore.agent.desired import Desired
+from longshore.agent.driver import Done, Driver
+from longshore.agent.journal import Journal
+from longshore.agent.pace import Backoff, forever
+from longshore.agent.ports import Ports
+from longshore.agent.routed import Routed
+from longshore.clients.haproxy_faults import HAProxyError
+from longshore.core.model import Problem, Service, Snapshot
+from longshore.core.quarantine import Quarantine
+from longshore.core.wanted import Wanted, WantedBackend, Wanter, own_frontends
+from longshore.haproxy.faults import ConfigError
+from longshore.haproxy.observe import ServerStat, stats
+
+FIRST_ANSWER = 10.0  # seconds that a start waits for every source's first answer
+DRIFT = 10.0  # seconds between looks for drift
+LOOK = 1.0  # seconds between looks at HAProxy's health checks
+
+log = structlog.get_logger()
+
+
+class Balancer:
+    """Sources to HAProxy. `run` serves until it is cancelled; HAProxy is left running."""
+
+    def __init__(self, setup: Setup, driver: Driver, desired: Desired, journal: Journal) -> None:
+        self.setup = setup
+        self.driver = driver
+        self.desired = desired
+        self.journal = journal
+        self.wanter = Wanter(driver.caps, driver.paths)
+        self.admission = Admission(self._answered)
+        self.ports = Ports(setup.busy)
+        self.quarantine = Quarantine()
+        self.routed = Routed(journal, setup.on_routed)
+        self.stats: dict[tuple[str, str], ServerStat] = {}
+        self.trouble: Problem | None = None  # why the last round failed
+        self.broken: dict[str, Problem] = {}  # services that cannot be turned into a backend
+        self.ready = False
+        self.started = time.time()
+        self.haproxy_started = 0.0
+        self._changed = asyncio.Event()
+        self._touched: set[str] = set()
+        self._recheck = True
+        self.known: dict[str, Service] = {}
+        self._wanted: Wanted | None = None
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Take a source's snapshot."""
+        if self.desired.publish(snapshot):
+            self.poke()
+
+    def poke(self, *, recheck: bool = False) -> None:
+        """Something changed: do a round. `recheck`: what HAProxy runs may not be what we left there."""
+        self._recheck = self._recheck or recheck
+        self._changed.set()
+
+    async def start(self) -> None:
+        """Adopt or start HAProxy, as soon as the sources have said what there is. Raises `HAProxyError`."""
+        self.driver.files.prepare()
+        adopted = await self.driver.adopt()
+        if adopted:
+            self.journal.add("HAProxy adopted", f"pid {self.driver.process.pid} was running and goes on unchanged")
+        await self.desired.first_answers(FIRST_ANSWER)
+        if not adopted:
+            await self.driver.start(self._want(self._services()))
+            self.journal.add("HAProxy started", f"pid {self.driver.process.pid}")
+        self.haproxy_started = time.time()
+        self._recheck = True
+        await self._round()
+
+    async def run(self) -> None:
+        """All loops, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, work in self._tasks().items():
+                group.create_task(work, name=name)
+
+    async def close(self) -> None:
+        """Stop probing and write what runs to disk."""
+        await self.admission.prober.close()
+        try:
+            await self.driver.save()
+        except HAProxyError as error:
+            log.warning("the files of HAProxy could not be written", error=str(error))
+
+    def _tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        return {
+            "rounds": self._rounds(),
+            "tidy": forever("tidy", self._tidy),
+            "save": forever("save", self._save),
+            "drift": forever("drift", self._drift),
+            "look": forever("look", self._look),
+            "supervise": forever("supervise", self._supervise),
+            "clock": forever("clock", self._clock),
+        }
+
+    async def _rounds(self) -> None:
+        backoff = Backoff(0.1, 5.0)
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if await self._round():
+                backoff.reset()
+            else:
+                await asyncio.sleep(backoff.next())
+                self.poke(recheck=True)
+
+    async def _round(self) -> bool:
+        """Work out what is wanted and bring HAProxy there. False: it must be tried again."""
+        services = self._services()
+        wanted = self._want(services)
+        try:
+            done = await self.driver.apply(wanted)
+        except HAProxyError as error:
+            return self._failed(error, wanted)
+        except Exception as error:
+            log.exception("a round failed")
+            self._say_trouble(Problem("longshore", f"a round failed: {error!r}", "This is a defect: please report it."))
+            return False
+        self.trouble = None
+        if self.quarantine.taken(self.known.values()):
+            self.poke(recheck=True)
+        self._note(done)
+        self.ready = self.ready or self.desired.complete
+        self.journal.touch()
+        return not done.refused
+
+    def _services(self) -> tuple[Service, ...]:
+        services = self.quarantine.admit(self.desired.services())
+        self.known = {service.name: service for service in services}
+        self.quarantine.forget(self.known)
+        return services
+
+    def _want(self, services: tuple[Service, ...]) -> Wanted:
+        """Turn services into what HAProxy should run; one that cannot be is left out and said."""
+        recheck, self._recheck = self._recheck, False
+        touched, self._touched = self._touched, set()
+        overrides = self.desired.overrides
+        backends: dict[str, WantedBackend] = {}
+        broken: dict[str, Problem] = {}
+        good: list[Service] = []
+        for service in services:
+            try:
+                self.wanter.servers(service)
+                good.append(service)
+            except ValueError as error:
+                broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
+        self.admission.ask(good, self.wanter, self.driver.running, again=recheck)
+        for service in good:
+            again = recheck or service.name in touched
+            try:
+                backends[service.name] = self.wanter.backend(service, overrides, self.admission.serves, recheck=again)
+            except ValueError as error:
+                broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
+        self.broken = broken
+        self.wanter.forget(backends)
+        ours = frozenset(
+            b.address for f in (self.driver.running.frontends if self.driver.running else ()) for b in f.binds
+        )
+        taken = self.ports.look(good, ours, time.monotonic())
+        frontends = (*self.setup.frontends, *own_frontends(good, self.driver.paths, taken))
+        return Wanted(self.setup.process, frontends, backends)
+
+    def _failed(self, error: HAProxyError, wanted: Wanted) -> bool:
+        if isinstance(error, ConfigError):
+            profiles = self.driver.running.profiles if self.driver.running else {}
+            known = {f.name for f in self.driver.running.frontends} if self.driver.running else set()
+            suspects = [
+                service
+                for service in self.known.values()
+                if service.name in wanted.backends
+                and (
+                    wanted.backends[service.name].profile.name not in profiles
+                    or any(f.name not in known for f in own_frontends([service], self.driver.paths, {}))
+                )
+            ]
+            if self.quarantine.refused(suspects, "; ".join(str(f) for f in error.faults if f.fatal)):
+                self.poke(recheck=True)
+                return True
+        self._say_trouble(Problem("HAProxy", error.what, error.hint))
+        return False
+
+    def _say_trouble(self, problem: Problem) -> None:
+        if self.trouble != problem:
+            log.error(problem.what, hint=problem.hint)
+            self.journal.add(problem.what, problem.hint)
+        self.trouble = problem
+
+    def _note(self, done: Done) -> None:
+        running = self.driver.running
+        if running is not None:
+            self.routed.note(done.steps, running, self.known, self.wanter)
+            self.routed.all_in(running)
+        for refusal in done.refused:
+            log.warning("HAProxy refused a step", step=repr(refusal.step), answer=refusal.answer)
+
+    def _answered(self, service: str) -> None:
+        self._touched.add(service)
+        self.poke()
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            left = await self.driver.tidy()
+            if left:
+                await asyncio.sleep(2.0)
+
+    async def _save(self) -> None:
+        while True:
+            await asyncio.sleep(await self.driver.save())
+            await self.desired.save()
+
+    async def _drift(self) -> None:
+        while True:
+            await asyncio.sleep(DRIFT)
+            for found in await self.driver.drift():
+                log.warning("HAProxy ran something else than we left there; it is mended", found=found)
+                self.journal.add("drift mended", found)
+                self.poke(recheck=True)
+
+    async def _look(self) -> None:
+        while True:
+            began = time.monotonic()
+            now = await stats(self.driver.process.runtime())
+            if {k: v.status for k, v in now.items()} != {k: v.status for k, v in self.stats.items()}:
+                self.journal.touch()
+            self.stats = now
+            await asyncio.sleep(max(LOOK, 20 * (time.monotonic() - began)))
+
+    async def _supervise(self) -> None:
+        """HAProxy has ended by itself: start it again with all that ran."""
+        how = await self.driver.process.wait_exit()
+        log.error("HAProxy ended, it is started again", how=how)
+        self.journal.add("HAProxy ended", how)
+        backoff = Backoff(0.05, 5.0)
+        while True:
+            try:
+                await self.driver.start(self._want(self._services()))
+                break
+            except HAProxyError as error:
+                self._say_trouble(Problem("HAProxy", error.what, error.hint))
+                await asyncio.sleep(backoff.next())
+        self.haproxy_started = time.time()
+        self.journal.add("HAProxy started", f"pid {self.driver.process.pid}")
+        self.trouble = None
+        self.poke(recheck=True)
+
+    async def _clock(self) -> None:
+        """What only time changes: remembered services end, drains become maint, busy addresses are tried again."""
+        while True:
+            await asyncio.sleep(1.0)
+            if self.desired.tick(time.time()) or self.ports.taken:
+                self.poke()

@@ -1,0 +1,90 @@
+"""Services that HAProxy would not take: set aside one by one, so that none of them harms another.
+
+When a reload is refused, every service it was for is a suspect. All are set aside, then tried again one at a time; who
+is refused alone stays aside, with the last version that worked in its place, until it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from longshore.core.model import Problem, Service
+
+
+@dataclass(slots=True)
+class Quarantine:
+    """Who is set aside, and why."""
+
+    _good: dict[str, Service] = field(default_factory=dict)  # versions that HAProxy took
+    _aside: dict[str, tuple[Service, str]] = field(default_factory=dict)  # the refused version, and HAProxy's words
+    _trial: str = ""  # the one that is being tried alone
+    _untried: list[str] = field(default_factory=list)
+
+    def admit(self, services: Iterable[Service]) -> tuple[Service, ...]:
+        """What HAProxy should be given: the services, with the last good version of those that are set aside."""
+        given = []
+        for service in services:
+            refused = self._aside.get(service.name)
+            if refused and not _same_shape(refused[0], service):
+                del self._aside[service.name]
+                refused = None
+            if refused is None or service.name == self._trial:
+                given.append(service)
+            elif good := self._good.get(service.name):
+                given.append(good)
+        return tuple(given)
+
+    def refused(self, suspects: Iterable[Service], why: str) -> bool:
+        """HAProxy refused what was given. True if there is something else to give now: fewer, or one alone."""
+        if self._trial:
+            name, self._trial = self._trial, ""
+            self._aside[name] = (self._aside[name][0], why)
+        else:
+            new = [s for s in suspects if s.name not in self._aside]
+            if not new:
+                return bool(self._untried)
+            for service in new:
+                self._aside[service.name] = (service, why)
+            self._untried = [s.name for s in new] if len(new) > 1 else []
+        return True
+
+    def taken(self, services: Iterable[Service]) -> bool:
+        """HAProxy took what was given. True if somebody set aside should be tried now."""
+        if self._trial:
+            self._aside.pop(self._trial, None)
+            self._trial = ""
+        for service in services:
+            if service.name not in self._aside:
+                self._good[service.name] = service
+        while self._untried:
+            name = self._untried.pop()
+            if name in self._aside:
+                self._trial = name
+                return True
+        return False
+
+    def forget(self, names: Mapping[str, Service]) -> None:
+        """Drop services that are gone."""
+        for memory in (self._good, self._aside):
+            for name in [n for n in memory if n not in names]:
+                del memory[name]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What people must know of those set aside."""
+        return tuple(
+            Problem(
+                f"service {name}",
+                f"HAProxy does not accept it: {why}",
+                "Its last version that worked stays in use." if name in self._good else "The others are not affected.",
+                name,
+            )
+            for name, (_, why) in self._aside.items()
+            if name != self._trial and name not in self._untried
+        )
+
+
+def _same_shape(one: Service, other: Service) -> bool:
+    """Whether two versions would be refused alike: endpoints come and go, the rest decides."""
+    return one is other or (one.mode, one.routes, one.policy) == (other.mode, other.routes, other.policy)

@@ -1,0 +1,50 @@
+"""Quarantine: one service that HAProxy refuses never keeps another one out."""
+
+from longshore.core.model import Endpoint, Policy, Service
+from longshore.core.quarantine import Quarantine
+
+GOOD = Service("good")
+BAD = Service("bad", policy=Policy(balance="leastconn"))
+OTHER = Service("other", policy=Policy(hold=3.0))
+
+
+def play(quarantine: Quarantine, services: list[Service], refuse: set[Service]) -> tuple[Service, ...]:
+    """Give services to a HAProxy that refuses some, until there is nothing more to try; what it runs at the end."""
+    for _ in range(20):
+        given = quarantine.admit(services)
+        if set(given) & refuse:
+            assert quarantine.refused([s for s in given if s is not GOOD], "line 7: no")
+        elif not quarantine.taken(given):
+            return given
+    raise AssertionError("it never ends")
+
+
+def test_only_the_refused_service_stays_aside() -> None:
+    quarantine = Quarantine()
+    assert set(play(quarantine, [GOOD, BAD, OTHER], {BAD})) == {GOOD, OTHER}
+    assert [p.service for p in quarantine.problems] == ["bad"]
+    assert "line 7: no" in quarantine.problems[0].what
+
+
+def test_a_refused_version_leaves_the_last_good_one_in_place() -> None:
+    quarantine = Quarantine()
+    old = Service("bad")
+    play(quarantine, [GOOD, old], set())
+    assert set(play(quarantine, [GOOD, BAD], {BAD})) == {GOOD, old}
+
+
+def test_a_changed_service_is_tried_again_but_new_endpoints_alone_are_no_change() -> None:
+    quarantine = Quarantine()
+    play(quarantine, [GOOD, BAD], {BAD})
+    scaled = Service("bad", policy=BAD.policy, endpoints=(Endpoint("a:80", "a", "10.0.0.1", 80),))
+    assert set(quarantine.admit([GOOD, scaled])) == {GOOD}
+    mended = Service("bad", policy=Policy(balance="first"))
+    assert set(play(quarantine, [GOOD, mended], set())) == {GOOD, mended}
+    assert quarantine.problems == ()
+
+
+def test_a_service_that_is_gone_is_forgotten() -> None:
+    quarantine = Quarantine()
+    play(quarantine, [GOOD, BAD], {BAD})
+    quarantine.forget({"good": GOOD})
+    assert quarantine.problems == ()
