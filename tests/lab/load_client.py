@@ -26,12 +26,13 @@ MOST_FAILURES = 2000  # told one by one; beyond, they are only counted
 class Request:
     """One request that is under way."""
 
-    __slots__ = ("due", "ended", "number")
+    __slots__ = ("connection", "due", "ended", "number")
 
     def __init__(self, number: int, due: float) -> None:
         self.number = number
         self.due = due
         self.ended = False
+        self.connection: Connection | None = None
 
 
 class Connection(asyncio.Protocol):
@@ -52,6 +53,7 @@ class Connection(asyncio.Protocol):
     def send(self, request: Request) -> None:
         """Send a request."""
         self.request, self.head, self.buffer = request, None, b""
+        request.connection = self
         self.transport.write(self.load.words(request))
 
     def data_received(self, data: bytes) -> None:
@@ -67,7 +69,7 @@ class Connection(asyncio.Protocol):
                 return
             self._read_head(head.decode("latin-1"))
         if self.missing is None:
-            if self.buffer.endswith(b"0\r\n\r\n"):
+            if self.buffer == b"0\r\n\r\n" or self.buffer.endswith(b"\r\n0\r\n\r\n"):
                 self._done()
         elif 0 <= self.missing <= len(self.buffer):
             self._done()
@@ -136,7 +138,11 @@ class Sender:
 
     def words(self, request: Request) -> bytes:
         """Return the request as it goes over the wire."""
-        return f"{self.fixed}X-Id: {self.settings['prefix']}{request.number}\r\n\r\n{self.body}".encode()
+        return f"{self.fixed}X-Id: {self.identity(request)}\r\n\r\n{self.body}".encode()
+
+    def identity(self, request: Request) -> str:
+        """Return what nobody else's request is called."""
+        return f"{self.settings['prefix']}{request.number}"
 
     def end(self, request: Request, kind: str, who: str = "") -> None:
         """Account for a request, once."""
@@ -152,9 +158,7 @@ class Sender:
             known[0] += 1
             known[2] = now
         elif len(self.failures) < MOST_FAILURES:
-            self.failures.append(
-                {"at": now, "kind": kind, "id": f"{self.settings['prefix']}{request.number}", "who": who}
-            )
+            self.failures.append({"at": now, "kind": kind, "id": self.identity(request), "who": who})
 
     def start(self, request: Request) -> None:
         """Send a request on an idle connection, else on a new one."""
@@ -202,7 +206,7 @@ class Sender:
             self.sent += 1
             if self.sent % 20 == 0:
                 await asyncio.sleep(0)  # when late, answers must be read all the same
-        while self.under_way:
+        while self.under_way:  # noqa: ASYNC110 - once per run, and simpler than an event
             await asyncio.sleep(0.01)
         watch.cancel()
         self._tell()
@@ -218,6 +222,8 @@ class Sender:
             oldest = time.perf_counter() - self.settings["timeout"]
             for request in [each for each in self.under_way.values() if each.due < oldest]:
                 self.end(request, "timeout")
+                if request.connection is not None:
+                    request.connection.transport.abort()
             self._tell()
             await asyncio.sleep(0.05)
 

@@ -56,12 +56,13 @@ def truth() -> Iterator[tuple[int, Counter[str]]]:
         allow_reuse_address = True
         daemon_threads = True
         request_queue_size = 1024
-        counts = Counter[str]()
+        counts: Counter[str]
 
         def handle_error(self, *_: Any) -> None:
             """Clients that went away are no concern here."""
 
     with Server(("127.0.0.1", ports.free()), Truth) as server:
+        server.counts = Counter()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server.server_address[1], server.counts
