@@ -70,6 +70,7 @@ class DockerSource(Section):
     """The containers of one Docker engine."""
 
     type: Literal["docker"] = "docker"
+    """What kind of source it is; may be left out when the source is named `docker`."""
     host: Annotated[str, AfterValidator(engine_host)] = SOCKET
     """The engine: `unix:///path`, `tcp://host:port` or `ssh://user@host`. Default: `DOCKER_HOST`, else the local
     socket. A read-only socket proxy is enough."""
@@ -86,6 +87,7 @@ class FileSource(Section):
     """A folder of YAML files with services and fixed endpoints, for what no engine knows."""
 
     type: Literal["file"] = "file"
+    """What kind of source it is; may be left out when the source is named `file`."""
     path: FilePath
     """The folder; every `*.yaml` and `*.yml` in it is read, again when its content changes. A single file works too."""
 
