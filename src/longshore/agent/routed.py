@@ -1,4 +1,4 @@
-"""Which endpoints get traffic since when: told to the journal, and to the metrics as the time since the source's event."""
+"""Which endpoints get traffic since when: for the journal, and for the metrics as the time since the event."""
 
 from __future__ import annotations
 

@@ -1,0 +1,133 @@
+"""What should be served: the sources' snapshots made one, what is remembered, and what an operator said.
+
+Unknown is never empty. A source that has not answered since the start counts with what it knew before the restart, as
+stale; a service that lost its last endpoint is remembered for a while, so that it answers 503 and not 404.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from longshore.core.merge import Merged, Merger
+from longshore.core.model import Problem, Service, Snapshot
+from longshore.core.overrides import Overrides
+from longshore.core.remember import Remembered, latest, remember
+
+
+class Desired:
+    """Snapshots and overrides in, services out."""
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        *,
+        forget_after: float,
+        reserved: Mapping[str, str],
+        saved: Mapping[str, Snapshot] | None = None,
+        remembered: Remembered | None = None,
+        overrides: Overrides | None = None,
+        owners: Mapping[str, str] | None = None,
+    ) -> None:
+        """`sources` in the order of the configuration; the rest as it was saved before a restart."""
+        self.snapshots: dict[str, Snapshot | None] = dict.fromkeys(sources)
+        self.since: dict[str, float] = {}  # source -> when it became current or stale
+        self.overrides = overrides or Overrides()
+        self.forget_after = forget_after
+        self.remembered = remembered or Remembered()
+        self._saved = dict(saved or {})
+        self._merger = Merger(owners, reserved)
+        self._merged = Merged()
+        self._fresh = False
+        self._answered = asyncio.Event()
+
+    def publish(self, snapshot: Snapshot) -> bool:
+        """Take a snapshot; False if it says nothing new."""
+        name = snapshot.source
+        if name not in self.snapshots:
+            return False  # a source that the configuration no longer has
+        before = self.snapshots[name]
+        if before is None and snapshot.stale and name in self._saved:
+            before = self._saved[name]
+        new = latest(before, snapshot)
+        known = self.snapshots[name]
+        if known is not None and known == new:
+            return False
+        if known is None or bool(known.stale) != bool(new.stale):
+            self.since[name] = time.time()
+        self.snapshots[name] = new
+        self._fresh = False
+        if self.complete:
+            self._answered.set()
+        return True
+
+    def set_sources(self, sources: Sequence[str], *, forget_after: float, reserved: Mapping[str, str]) -> None:
+        """The configuration was read again: keep what is known of sources that stay, forget the others."""
+        self.snapshots = {name: self.snapshots.get(name) for name in sources}
+        self.forget_after = forget_after
+        self._merger = Merger(self._merged.settled.owners, reserved)
+        self._fresh = False
+
+    def services(self) -> tuple[Service, ...]:
+        """Everything to serve, the remembered included."""
+        if not self._fresh:
+            self._merged = self._merger.merge([s for s in self._current() if s is not None])
+            self._fresh = True
+            self._remember(time.time())
+        return self.remembered.services
+
+    def tick(self, now: float) -> bool:
+        """Let time pass; True if the services or overrides changed by it."""
+        changed = False
+        if self.remembered.next is not None and now >= self.remembered.next:
+            before = self.remembered.services
+            self._remember(now)
+            changed = before is not self.remembered.services
+        return self._ripen(now) or changed
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the sources and their union have to say."""
+        return self._merged.problems
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """Who owns which route, to be kept over a restart."""
+        return self._merged.settled.owners
+
+    @property
+    def complete(self) -> bool:
+        """Whether every source has said something since the start, be it that it cannot be reached."""
+        return all(snapshot is not None for snapshot in self.snapshots.values())
+
+    async def first_answers(self, timeout: float) -> None:
+        """Wait for the first word of every source, at most `timeout` seconds."""
+        if not self.complete:
+            try:
+                await asyncio.wait_for(self._answered.wait(), timeout)
+            except TimeoutError:
+                return
+
+    def _current(self) -> list[Snapshot | None]:
+        """Each source's snapshot; what it knew before the restart while it has not spoken."""
+        return [
+            snapshot
+            if snapshot is not None or name not in self._saved
+            else replace(self._saved[name], stale="has not answered yet; this is what it knew before the restart")
+            for name, snapshot in self.snapshots.items()
+        ]
+
+    def _remember(self, now: float) -> None:
+        self.remembered = remember(self.remembered, self._merged, now, self.forget_after)
+
+    def _ripen(self, now: float) -> bool:
+        """Turn an operator's drain into maint when the service's `drain` time is over."""
+        for override in list(self.overrides.said.values()):
+            service = self.remembered.by_name.get(override.service)
+            limit = service.policy.drain if service else 0.0
+            if override.admin == "drain" and limit and now - override.since >= limit:
+                self.overrides = self.overrides.with_admin(override.service, override.endpoint, "maint", now)
+                return True
+        return False
