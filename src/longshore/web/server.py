@@ -154,4 +154,4 @@ def read_token(path: Path | None) -> str:
 
 def said(error: Exception) -> str:
     """Say what the system said, without its numbers."""
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
