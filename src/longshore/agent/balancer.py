@@ -51,7 +51,7 @@ class Balancer:
         self.admission = Admission(self._answered)
         self.ports = Ports(setup.busy)
         self.quarantine = Quarantine()
-        self.routed = Routed(journal, setup.on_routed)
+        self.routed = Routed(journal, setup.meter)
         self.stats: dict[tuple[str, str], ServerStat] = {}
         self.trouble: Problem | None = None  # why the last round failed
         self.broken: dict[str, Problem] = {}  # services that cannot be turned into a backend
@@ -59,6 +59,7 @@ class Balancer:
         self.started = time.time()
         self.haproxy_started = 0.0
         self._changed = asyncio.Event()
+        self._begun = self._ended = 0  # rounds
         self._touched: set[str] = set()
         self._recheck = True
         self.known: dict[str, Service] = {}
@@ -73,6 +74,13 @@ class Balancer:
         """Something changed: do a round. `recheck`: what HAProxy runs may not be what we left there."""
         self._recheck = self._recheck or recheck
         self._changed.set()
+
+    async def settled(self) -> None:
+        """Wait until a round that knows everything said so far has ended."""
+        target = self._begun + 1
+        self.poke()
+        while self._ended < target:
+            await self.journal.next_change(self.journal.seq)
 
     async def start(self) -> None:
         """Adopt or start HAProxy, as soon as the sources have said what there is. Raises `HAProxyError`."""
@@ -126,8 +134,18 @@ class Balancer:
 
     async def _round(self) -> bool:
         """Work out what is wanted and bring HAProxy there. False: it must be tried again."""
+        self._begun += 1
+        number = self._begun
+        try:
+            return await self._one_round()
+        finally:
+            self._ended = number
+            self.journal.touch()
+
+    async def _one_round(self) -> bool:
         services = self._services()
         wanted = self._want(services)
+        began = time.monotonic()
         try:
             done = await self.driver.apply(wanted)
         except HAProxyError as error:
@@ -140,8 +158,9 @@ class Balancer:
         if self.quarantine.taken(self.known.values()):
             self.poke(recheck=True)
         self._note(done)
+        if done.steps:
+            self.setup.meter.applied(time.monotonic() - began)
         self.ready = self.ready or self.desired.complete
-        self.journal.touch()
         return not done.refused
 
     def _services(self) -> tuple[Service, ...]:
@@ -210,6 +229,9 @@ class Balancer:
         if running is not None:
             self.routed.note(done.steps, running, self.known, self.wanter)
             self.routed.all_in(running)
+        refused = {refusal.step for refusal in done.refused}
+        for step in done.steps:
+            self.setup.meter.step(type(step).__name__, ok=step not in refused)
         for refusal in done.refused:
             log.warning("HAProxy refused a step", step=repr(refusal.step), answer=refusal.answer)
 

@@ -7,8 +7,6 @@ crash of HAProxy or of the machine comes back right. The configuration itself is
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from longshore.core import record
 from longshore.core.hold import SCRIPT
 from longshore.core.render import Layout, Paths, maps_of
 from longshore.core.running import Running, from_layout
+from longshore.haproxy.config_file import write
 
 VERSION = 1
 RECORD = "running.json"
@@ -52,16 +51,3 @@ class Files:
         if self._written.get(path) != text or not Path(path).exists():
             write(Path(path), text)
             self._written[path] = text
-
-
-def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Put a file in place as a whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

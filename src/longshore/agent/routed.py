@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from longshore.agent.journal import Journal
+from longshore.agent.metrics import Metrics
 from longshore.core import steps
 from longshore.core.model import Service
 from longshore.core.running import Running
@@ -15,11 +16,10 @@ from longshore.core.wanted import Wanter
 class Routed:
     """Follows the steps that HAProxy took. `since` maps "service/server name" to Unix seconds."""
 
-    def __init__(self, journal: Journal, on_routed: Callable[[float], None]) -> None:
-        """`on_routed` gets the seconds from a source's event to the endpoint's first possible request."""
+    def __init__(self, journal: Journal, meter: Metrics) -> None:
         self.since: dict[str, float] = {}
         self._journal = journal
-        self._on_routed = on_routed
+        self._meter = meter
 
     def note(
         self, done: tuple[steps.RuntimeStep, ...], running: Running, services: Mapping[str, Service], wanter: Wanter
@@ -61,4 +61,4 @@ class Routed:
         if endpoint is not None:
             self._journal.add(f"endpoint {endpoint.name} in", endpoint.reason, service.name)
             if endpoint.since:
-                self._on_routed(now - endpoint.since)
+                self._meter.routed(now - endpoint.since)

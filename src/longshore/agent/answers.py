@@ -1,0 +1,179 @@
+"""The agent as people and programs meet it: `status`, `explain`, `drain` and the rest, answered for one balancer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from longshore import __version__
+from longshore.agent import shown
+from longshore.agent.balancer import Balancer
+from longshore.agent.report import (
+    AdminState,
+    Changed,
+    Drift,
+    Event,
+    HaproxyStatus,
+    PlanCounters,
+    Refused,
+    Status,
+)
+from longshore.core.explain import Explanation, explain
+from longshore.core.model import Endpoint, EndpointState, Problem, Service
+
+
+class Answers:
+    """Implements `report.Agent` for one balancer. `reread` reads the configuration again and says what it did."""
+
+    def __init__(
+        self, balancer: Balancer, types: Callable[[], dict[str, str]], reread: Callable[[str], Awaitable[str]]
+    ) -> None:
+        self._balancer = balancer
+        self._types = types
+        self._reread = reread
+        self.problems: tuple[Problem, ...] = ()  # of the API's own address
+
+    def status(self) -> Status:
+        """The present state; cheap, no I/O."""
+        b = self._balancer
+        view = self._view()
+        services = view.services(b.known.values())
+        counters = b.driver.counters
+        return Status(
+            version=__version__,
+            mode="managed" if b.driver.process.managed else "attached",
+            started=b.started,
+            ready=b.ready,
+            haproxy=self._haproxy(),
+            sources=shown.sources(b.desired.snapshots, self._types(), b.desired.since),
+            services=services,
+            problems=self._problems(),
+            plans=PlanCounters(counters.plans, counters.steps, counters.refused, counters.drift),
+            pending=tuple(
+                f"{service.name}: {e.name} {e.reason}"
+                for service in services
+                for e in service.endpoints
+                if e.state == "checking"
+            ),
+            seq=b.journal.seq,
+        )
+
+    def explain(self, url: str) -> Explanation:
+        """Where a request for this URL would go, and why."""
+        b = self._balancer
+        try:
+            return explain(
+                url,
+                tuple(b.known.values()),
+                b.driver.running.frontends if b.driver.running else b.setup.frontends,
+                {
+                    f"{s.name}/{e.id}": (e.state, e.reason, e.routed_since or e.since)
+                    for s in self._view().services(b.known.values())
+                    for e in s.endpoints
+                },
+                self._problems(),
+            )
+        except ValueError as error:
+            raise Refused(str(error), "an example: longshore explain http://shop.example.com/cart") from None
+
+    def events(self, after: int = 0) -> tuple[Event, ...]:
+        """The journal's entries after a number."""
+        return self._balancer.journal.after(after)
+
+    def metrics(self) -> bytes:
+        """The metrics in the text format of Prometheus."""
+        return self._balancer.setup.meter.text()
+
+    async def next_change(self, seq: int) -> int:
+        """Wait until something has changed."""
+        return await self._balancer.journal.next_change(seq)
+
+    async def set_admin(self, service: str, endpoint: str | None, state: AdminState) -> Changed:
+        """Take an endpoint or all of a service out of rotation, or back in."""
+        found, endpoints = self._find(service, endpoint)
+        desired = self._balancer.desired
+        now = time.time()
+        if endpoint is None:
+            desired.overrides = desired.overrides.with_admin(service, "", state, now)
+        for each in endpoints if endpoint is not None else ():
+            desired.overrides = desired.overrides.with_admin(service, each.id, state, now)
+        names = tuple(e.name for e in endpoints)
+        what = f"{'all of ' + found.name if endpoint is None else ', '.join(names)}: {state}"
+        await self._do(what, found.name)
+        return Changed(found.name, names, what)
+
+    async def set_weight(self, service: str, endpoint: str | None, weight: int | None) -> Changed:
+        """Set a weight, or take the operator's weight back."""
+        found, endpoints = self._find(service, endpoint)
+        desired = self._balancer.desired
+        for target in [""] if endpoint is None else [e.id for e in endpoints]:
+            desired.overrides = desired.overrides.with_weight(service, target, weight, time.time())
+        names = tuple(e.name for e in endpoints)
+        said = "its own weight again" if weight is None else f"weight {weight}"
+        what = f"{'all of ' + found.name if endpoint is None else ', '.join(names)}: {said}"
+        await self._do(what, found.name)
+        return Changed(found.name, names, what)
+
+    async def reload(self, reason: str) -> str:
+        """Read the configuration again and reload HAProxy."""
+        return await self._reread(reason)
+
+    async def mend(self) -> tuple[Drift, ...]:
+        """Compare HAProxy with what it should run, and mend it."""
+        found = await self._balancer.driver.drift()
+        if found:
+            self._balancer.poke(recheck=True)
+        return tuple(Drift(what, mended=True, how="set right again") for what in found)
+
+    async def _do(self, what: str, service: str) -> None:
+        self._balancer.journal.add(what, "an operator said so", service)
+        await self._balancer.settled()
+
+    def _find(self, service: str, endpoint: str | None) -> tuple[Service, tuple[Endpoint, ...]]:
+        known = self._balancer.known
+        found = known.get(service)
+        if found is None:
+            names = ", ".join(sorted(known)[:10]) or "none"
+            raise Refused(f"there is no service {service}", f"known services: {names}", unknown=True)
+        if endpoint is None:
+            return found, found.endpoints
+        live = [e for e in found.endpoints if endpoint in (e.id, e.name, f"{e.address}:{e.port}")]
+        if not live:
+            names = ", ".join(sorted(e.name for e in found.endpoints)) or "none"
+            raise Refused(f"service {service} has no endpoint {endpoint}", f"it has: {names}", unknown=True)
+        running = [e for e in live if e.state is not EndpointState.STOPPING]
+        return found, tuple(running or live)
+
+    def _view(self) -> shown.View:
+        b = self._balancer
+        return shown.View(
+            b.driver.running, b.wanter, b.admission, b.desired.overrides, b.stats, b.routed.since, time.time()
+        )
+
+    def _haproxy(self) -> HaproxyStatus:
+        b = self._balancer
+        last = b.driver.counters.last_reload
+        running = b.driver.running
+        return HaproxyStatus(
+            version=b.driver.caps.version,
+            pid=b.driver.process.runtime().pid,
+            mode="managed" if b.driver.process.managed else "attached",
+            state="running" if running else "starting",
+            started=b.haproxy_started,
+            reloads=b.driver.counters.reloads,
+            last_reload=b.driver.counters.last_reload_at,
+            last_reload_reason=last.reason if last else "",
+            addresses=tuple(bind.address for f in (running.frontends if running else ()) for bind in f.binds),
+        )
+
+    def _problems(self) -> tuple[Problem, ...]:
+        b = self._balancer
+        found = [
+            *self.problems,
+            *((b.trouble,) if b.trouble else ()),
+            *b.desired.problems,
+            *b.broken.values(),
+            *b.quarantine.problems,
+            *b.ports.problems(b.known.values()),
+        ]
+        return tuple(dict.fromkeys(found))

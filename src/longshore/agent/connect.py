@@ -1,0 +1,142 @@
+"""From the configuration to the parts of a running agent: which HAProxy, which frontends, which sources."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from longshore.agent.metrics import Metrics
+from longshore.config.load import Loaded
+from longshore.config.schema import Config, DockerSource, FileSource
+from longshore.core.build import OperatorService
+from longshore.core.capabilities import Capabilities
+from longshore.core.conflicts import address_of
+from longshore.core.model import Service, Snapshot
+from longshore.core.profile import Profile, profile_of
+from longshore.core.render import Bind, Frontend, Paths, Process
+from longshore.haproxy import addresses
+from longshore.haproxy.attached import Attached
+from longshore.haproxy.contract import Process as Running
+from longshore.haproxy.faults import BusyAddress
+from longshore.haproxy.managed import Managed
+from longshore.sources import docker, file, fixed
+
+CONFIGURED = "config"  # the source of services whose endpoints stand in the configuration
+Publish = Callable[[Snapshot], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the balancer is made of, apart from sources."""
+
+    process: Process
+    frontends: tuple[Frontend, ...]
+    busy: Callable[[list[str]], list[BusyAddress]]
+    meter: Metrics
+
+
+def paths_of(config: Config) -> Paths:
+    """Where HAProxy's files are. Raises ValueError if the state directory's path is too long for sockets."""
+    socket = config.haproxy.socket
+    return Paths(str(config.state_dir), str(socket) if socket else "")
+
+
+def process_of(config: Config, paths: Paths) -> Process:
+    """The `global` part of HAProxy's configuration."""
+    h = config.haproxy
+    user, group = h.user or "", h.group or ""
+    if h.mode == "managed" and not user and os.geteuid() == 0 and _has_user("haproxy"):
+        user, group = "haproxy", group or "haproxy"
+    return Process(
+        paths,
+        user,
+        group,
+        max_connections=h.max_connections,
+        stats=h.stats,
+        access_log=h.access_log,
+        threads=h.threads,
+        hard_stop_after=h.hard_stop_after,
+    )
+
+
+def frontends_of(config: Config, paths: Paths) -> tuple[Frontend, ...]:
+    """The frontends of the configuration; they share one map of routes."""
+    return tuple(
+        Frontend(
+            name,
+            "http",
+            tuple(Bind(address, str(f.tls.certificates) if f.tls else "", f.proxy_protocol) for address in f.bind),
+            paths.route_map(""),
+        )
+        for name, f in config.frontends.items()
+    )
+
+
+def reserved_of(config: Config) -> dict[str, str]:
+    """Addresses that no service may ask for: who listens there."""
+    taken = {address_of(a): f"frontend {name}" for name, f in config.frontends.items() for a in f.bind}
+    if config.admin.bind:
+        taken[address_of(config.admin.bind)] = "longshore's admin address"
+    if config.haproxy.stats:
+        taken[address_of(config.haproxy.stats)] = "HAProxy's statistics"
+    return taken
+
+
+def always_of(caps: Capabilities, paths: Paths) -> tuple[Profile, ...]:
+    """Profiles that are ready before any service asks: plain HTTP and plain TCP, as labels without policy make."""
+    return tuple(profile_of(Service("default", mode), caps, paths) for mode in ("http", "tcp"))
+
+
+def haproxy_of(config: Config, paths: Paths, binary: str) -> Running:
+    """The HAProxy to drive."""
+    h = config.haproxy
+    if h.mode == "attached":
+        assert h.master_socket is not None
+        assert h.config_file is not None
+        return Attached(paths, config_file=str(h.config_file), master_socket=str(h.master_socket), binary=binary)
+    return Managed(paths, binary=binary)
+
+
+def busy_for(process: Running) -> Callable[[list[str]], list[BusyAddress]]:
+    """Tell which addresses strangers have: our own HAProxy's listeners do not count."""
+    return lambda asked: addresses.busy(asked, ours=(process.pid, process.runtime().pid))
+
+
+def source_names(loaded: Loaded) -> dict[str, str]:
+    """Name and type of every source, in the order in which the earlier one wins."""
+    names = {CONFIGURED: "config"} if loaded.fixed else {}
+    return names | {name: source.type for name, source in loaded.config.sources.items()}
+
+
+def sources_of(loaded: Loaded, publish: Publish, saved: Mapping[str, Snapshot]) -> dict[str, Coroutine[Any, Any, None]]:
+    """The endless work of each source, by its name."""
+    work: dict[str, Coroutine[Any, Any, None]] = {}
+    if loaded.fixed:
+        work[CONFIGURED] = fixed.watch(CONFIGURED, loaded.fixed, publish, last=saved.get(CONFIGURED))
+    for name, source in loaded.config.sources.items():
+        match source:
+            case DockerSource():
+                work[name] = docker.watch(name, source, operator_services(loaded, name), publish)
+            case FileSource():
+                work[name] = file.watch(name, source, publish, last=saved.get(name))
+    return work
+
+
+def operator_services(loaded: Loaded, source: str) -> tuple[OperatorService, ...]:
+    """The services of the configuration that are made of this source's containers."""
+    return tuple(
+        OperatorService(name, loaded.specs[name], s.from_.image, s.from_.label, s.from_.service, s.from_.port)
+        for name, s in loaded.config.services.items()
+        if s.from_ is not None and s.from_.source == source and name in loaded.specs
+    )
+
+
+def _has_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
