@@ -32,11 +32,8 @@ class Compose:
     def write(self, services: Mapping[str, Mapping[str, Any]], **more: Any) -> None:
         """Write the file anew; `more` are its other sections, like networks."""
         defaults = {"image": WEB, "pull_policy": "never"}
-        document = {
-            "name": self.name,
-            "services": {key: {**defaults, **value} for key, value in services.items()},
-            **more,
-        }
+        full = {key: {**defaults, **value} for key, value in services.items()}
+        document = {"name": self.name, "services": full, **more}
         self.file.write_text(json.dumps(document, indent=2))  # JSON is YAML
 
     def __call__(self, *arguments: str) -> str:

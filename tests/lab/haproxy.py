@@ -33,13 +33,3 @@ def version(binary: Path) -> str:
     found = re.search(r"version (\d+\.\d+[^-\s]*)", said)
     assert found, f"{binary} -v says no version: {said!r}"
     return found[1]
-
-
-def ensure() -> None:
-    """Fetch every version, so that tests that run side by side need not wait for one another."""
-    for series in SERIES:
-        print(f"HAProxy {series}: {version(haproxy(series))}")  # noqa: T201 - called by script/setup --lab
-
-
-if __name__ == "__main__":
-    ensure()
