@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 LIMIT = 4_000_000  # bytes; above, the older part is dropped
@@ -54,6 +55,21 @@ class Output:
                 file.write(rest)
         except OSError:
             pass  # a log that cannot be trimmed is no reason to stop
+
+
+def stdout() -> int:
+    """A descriptor for HAProxy's stdout; the caller closes it.
+
+    HAProxy makes its stdout non-blocking, for all who share the open file: our own prints would fail when a pipe is
+    full. So pipes and terminals are opened anew. (A file is left alone: it has no such state, but a common position.)
+    """
+    kind = os.fstat(1).st_mode
+    if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind):
+        try:
+            return os.open("/proc/self/fd/1", os.O_WRONLY | os.O_APPEND | os.O_NOCTTY)
+        except OSError:
+            pass  # made by another user: share it
+    return os.dup(1)
 
 
 def alerts(lines: tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ from longshore.haproxy.config_file import ConfigFile
 from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import AddressError, BinaryError, ConfigError, StartError
 from longshore.haproxy.identity import Identity
-from longshore.haproxy.output import Output, alerts
+from longshore.haproxy.output import Output, alerts, stdout
 from longshore.haproxy.validate import check
 
 START = 60.0  # seconds until a new HAProxy must answer
@@ -174,13 +174,13 @@ class Managed:
             Path(socket).unlink(missing_ok=True)
         words = [self.binary, "-W", "-S", f"{self.paths.master},mode,600", "-f", self.paths.config]
         errors = self._output.open()
+        lines = stdout() if self._access_log else os.dup(errors)
         try:
-            actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+            actions = [
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, lines, 1),
                 (os.POSIX_SPAWN_DUP2, errors, 2),
             ]
-            if not self._access_log:
-                actions.append((os.POSIX_SPAWN_DUP2, errors, 1))
             pid = os.posix_spawn(
                 self.binary,
                 words,
@@ -194,6 +194,7 @@ class Managed:
             raise BinaryError(f"cannot start {self.binary}: {error.strerror}", "is HAProxy still installed?") from error
         finally:
             os.close(errors)
+            os.close(lines)
         started = identity.identify(pid)
         if started is None:
             raise StartError(f"HAProxy ended at once: {_how(identity.reap(pid))}", f"see {self.log}")
