@@ -22,17 +22,17 @@ _EVERY = 1.0
 class Attached:
     """The HAProxy behind `paths.socket`.
 
-    `master` is the path of its master socket ("" if it has none), `config_file` the file it was started with, `binary`
+    `master_socket` is the path of its master socket ("" if it has none), `config_file` the file it was started with, `binary`
     the same HAProxy for checking configurations ("" to leave that to the reload).
     """
 
     managed = False
 
-    def __init__(self, paths: Paths, *, config_file: str, master: str = "", binary: str = "") -> None:
+    def __init__(self, paths: Paths, *, config_file: str, master_socket: str = "", binary: str = "") -> None:
         self.paths = paths
         self.binary = binary
         self._config = ConfigFile(config_file)
-        self._master = MasterClient(master) if master else None
+        self._master = MasterClient(master_socket) if master_socket else None
         self._runtime = RuntimeClient(paths.socket)
         self._lock = asyncio.Lock()
         self._pid = 0

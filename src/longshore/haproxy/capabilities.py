@@ -63,6 +63,25 @@ async def probe(binary: str) -> Capabilities:
     return _known[key]
 
 
+async def probe_running(runtime: RuntimeClient, binary: str = "") -> Capabilities:
+    """Ask the HAProxy that runs: its own executable, which an upgrade may have replaced on disk, else `binary`."""
+    info = await runtime.info()
+    version, found = info.get("Version", "?"), ""
+    for candidate in filter(None, (f"/proc/{info.get('Pid', 'self')}/exe", binary)):
+        try:
+            capabilities = await probe(candidate)
+        except BinaryError as error:
+            found = found or error.what
+            continue
+        if capabilities.version == version:
+            return capabilities
+        found = f"{candidate} is {capabilities.version}"
+    raise BinaryError(
+        f"cannot find out what the running HAProxy {version} can do: {found}",
+        "set `haproxy: {binary: …}` to the HAProxy that runs",
+    )
+
+
 async def _ask(binary: str) -> Capabilities:
     told = await _told(binary)
     found = re.search(r"HAProxy version ((\d+)\.(\d+)\S*)", told)

@@ -63,7 +63,10 @@ def stdout() -> int:
     HAProxy makes its stdout non-blocking, for all who share the open file: our own prints would fail when a pipe is
     full. So pipes and terminals are opened anew. (A file is left alone: it has no such state, but a common position.)
     """
-    kind = os.fstat(1).st_mode
+    try:
+        kind = os.fstat(1).st_mode
+    except OSError:  # closed
+        return os.open(os.devnull, os.O_WRONLY)
     if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind):
         try:
             return os.open("/proc/self/fd/1", os.O_WRONLY | os.O_APPEND | os.O_NOCTTY)

@@ -36,9 +36,9 @@ class Managed:
 
     managed = True
 
-    def __init__(self, binary: str, paths: Paths, *, access_log: bool = True) -> None:
-        self.binary = binary
+    def __init__(self, paths: Paths, *, binary: str, access_log: bool = True) -> None:
         self.paths = paths
+        self.binary = binary
         self._access_log = access_log
         self._config = ConfigFile(paths.config)
         self._output = Output(f"{paths.folder}/haproxy.log")
