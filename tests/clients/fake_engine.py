@@ -38,7 +38,7 @@ def document(name: str, address: str = "172.18.0.2", **more: Any) -> dict[str, A
         "Config": {
             "Hostname": container_id(name)[:12],
             "Image": "local/web:1",
-            "Labels": more.pop("labels", {"longshore.host": f"{name}.test"}),
+            "Labels": more.pop("labels", {"longshore.service": name, "longshore.host": f"{name}.test"}),
             "Env": [],
             "ExposedPorts": {"8000/tcp": {}},
             "StopSignal": more.pop("stop_signal", "SIGTERM"),
@@ -61,9 +61,12 @@ class FakeEngine:
     version: str = "28.5.1"
     containers: dict[str, dict[str, Any]] = field(default_factory=dict)  # by full id
     asked: list[str] = field(default_factory=list)  # paths, in the order of asking
+    methods: set[str] = field(default_factory=set)
     refuse: dict[str, tuple[int, str]] = field(default_factory=dict)  # path ending -> status, message
     hold: dict[str, asyncio.Event] = field(default_factory=dict)  # path ending -> waits for it before answering
-    before_subscribing: asyncio.Event | None = None
+    before_subscribing: asyncio.Event | None = None  # waited for between the answer to GET /events and its subscription
+    after_listing: asyncio.Event | None = None  # waited for between making the list and answering it
+    listed: asyncio.Event = field(default_factory=asyncio.Event)  # set when a list was made
     watched: asyncio.Event = field(default_factory=asyncio.Event)  # set while somebody is subscribed to events
     _ring: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=256))
     _queues: list[asyncio.Queue[dict[str, Any] | None]] = field(default_factory=list)
@@ -136,6 +139,7 @@ class FakeEngine:
     @web.middleware
     async def _middle(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.asked.append(request.path)
+        self.methods.add(request.method)
         for ending, gate in list(self.hold.items()):
             if request.path.endswith(ending):
                 await gate.wait()
@@ -156,10 +160,14 @@ class FakeEngine:
 
     async def _list(self, _: web.Request) -> web.Response:
         live = [doc["Id"] for doc in self.containers.values() if doc["State"]["Status"] in LIVE]
+        self.listed.set()
+        if self.after_listing is not None:
+            await self.after_listing.wait()
         return web.json_response([{"Id": identity} for identity in live])
 
     async def _inspect(self, request: web.Request) -> web.Response:
-        doc = self.containers.get(request.match_info["id"])
+        asked = request.match_info["id"]
+        doc = next((doc for identity, doc in self.containers.items() if identity.startswith(asked)), None)
         if doc is None:
             return web.json_response({"message": "No such container"}, status=404)
         return web.json_response(doc)
