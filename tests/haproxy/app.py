@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from hashlib import sha1
 
 from tests.lab import ports
+
+WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +37,19 @@ class App:
     status: int = 200
     delay: float = 0.0
     requests: list[Request] = field(default_factory=list)
+    open: int = 0  # connections at this moment
     _connections: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
         self._connections += 1
+        self.open += 1
         try:
             await self._serve(reader, writer, self._connections)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.open -= 1
             writer.close()
             with contextlib.suppress(ConnectionError, ssl.SSLError):
                 await writer.wait_closed()
@@ -56,7 +63,13 @@ class App:
             if request.target.startswith("/drop") or (self.refuses_reuse and nth > 1):
                 return
             if request.target.startswith("/ws"):
-                writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                accept = sha1(
+                    (request.headers["sec-websocket-key"] + WEBSOCKET).encode(), usedforsecurity=False
+                ).digest()
+                head = (
+                    f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {b64encode(accept).decode()}"
+                )
+                writer.write(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n\r\n".encode())
                 while data := await reader.read(1000):
                     writer.write(data)
                 return

@@ -8,7 +8,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,12 +65,12 @@ class Rendered:
         port: int = 0,
         body: str = "",
         tls: ssl.SSLContext | None = None,
-        **headers: str,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request on a new connection; header names are written with _ for -."""
+        """Send one request on a new connection; header names may be written with _ for -."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port or self.http, ssl=tls)
         try:
-            return await exchange(reader, writer, path, host, method, body, **headers)
+            return await exchange(reader, writer, path, host, method, body, headers)
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError, ssl.SSLError):
@@ -106,6 +106,19 @@ class Rendered:
         assert len(found) == 1, f"{proxy}/{server}: {found}"
         return found[0]
 
+    async def until_column(self, name: str, value: str, proxy: str, server: str = "BACKEND") -> None:
+        """Wait until a column of `show stat` has a value."""
+
+        async def is_so() -> bool:
+            return await self.column(name, proxy, server) == value
+
+        await until(is_so, f"{name} of {proxy}/{server} is {value}")
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]], what: str) -> None:
+    """Wait until a condition that has to be awaited is true."""
+    await eventually(condition, what=what)
+
 
 async def exchange(
     reader: asyncio.StreamReader,
@@ -114,10 +127,10 @@ async def exchange(
     host: str = "a.test",
     method: str = "GET",
     body: str = "",
-    **headers: str,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Send one request on an open connection and read its answer."""
-    sent = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    sent = {"Host": host, **{name.replace("_", "-"): value for name, value in (headers or {}).items()}}
     if body or method == "POST":
         sent["Content-Length"] = str(len(body))
     head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
@@ -132,7 +145,9 @@ async def exchange(
     return Answer(int(lines[0].split()[1]), got, (await reader.readexactly(size)).decode())
 
 
-def write_files(layout: Layout, caps: Capabilities, maps: Mapping[str, Mapping[str, str]]) -> None:
+def write_files(
+    layout: Layout, caps: Capabilities, maps: Mapping[str, Mapping[str, str]], edit: tuple[str, str] = ("", "")
+) -> None:
     """Write the configuration and every file that HAProxy needs beside it."""
     paths = layout.process.paths
     Path(paths.maps).mkdir(parents=True)
@@ -141,7 +156,7 @@ def write_files(layout: Layout, caps: Capabilities, maps: Mapping[str, Mapping[s
     for file, text in first_files(paths).items():
         Path(file).write_text(text)
     Path(paths.lua).write_text(SCRIPT)
-    Path(paths.config).write_text(render(layout, caps))
+    Path(paths.config).write_text(render(layout, caps).replace(*edit))
 
 
 def maps_for(services: tuple[Service, ...], paths: Paths) -> dict[str, dict[str, str]]:
@@ -176,11 +191,16 @@ def certificate(folder: Path, name: str = "a.test") -> Path:
 
 
 @contextlib.asynccontextmanager
-async def run(series: str, *services: Service, spare: int = 1, **settings: object) -> AsyncIterator[Rendered]:
-    """Run HAProxy with these services, each in the backend `s:<name>`; `settings` are those of `Process`."""
+async def run(
+    series: str, *services: Service, edit: tuple[str, str] = ("", ""), **settings: object
+) -> AsyncIterator[Rendered]:
+    """Run HAProxy with these services, each in the backend `s:<name>`; `settings` are those of `Process`.
+
+    `edit` replaces one text of the configuration by another.
+    """
     folder = Path(tempfile.mkdtemp(prefix="longshore-"))
     try:
-        async with _run(folder, series, services, spare, settings) as rendered:
+        async with _run(folder, series, services, edit, settings) as rendered:
             yield rendered
     finally:
         shutil.rmtree(folder)
@@ -188,7 +208,7 @@ async def run(series: str, *services: Service, spare: int = 1, **settings: objec
 
 @contextlib.asynccontextmanager
 async def _run(
-    folder: Path, series: str, services: tuple[Service, ...], spare: int, settings: Mapping[str, object]
+    folder: Path, series: str, services: tuple[Service, ...], edit: tuple[str, str], settings: Mapping[str, object]
 ) -> AsyncIterator[Rendered]:
     caps, paths = capabilities(series), Paths(str(folder))
     http, https = ports.free(), ports.free()
@@ -198,8 +218,8 @@ async def _run(
         Frontend("https", "http", (Bind(f"127.0.0.1:{https}", str(folder / "certs")),), paths.route_map("")),
     )
     process = replace(Process(paths, max_connections=500, threads=2), **settings)  # type: ignore[arg-type]
-    layout = layout_of(services, caps, paths, process=process, frontends=frontends, spare=spare)
-    write_files(layout, caps, maps_for(services, paths))
+    layout = layout_of(services, caps, paths, process=process, frontends=frontends)
+    write_files(layout, caps, maps_for(services, paths), edit)
     output = folder / "output"
     with output.open("wb") as file:
         running = await asyncio.create_subprocess_exec(
@@ -207,7 +227,7 @@ async def _run(
         )
     rendered = Rendered(caps, paths, layout, http, https, output)
     try:
-        await eventually(rendered.answers, what=f"HAProxy {series} answers on its runtime socket")
+        await until(rendered.answers, what=f"HAProxy {series} answers on its runtime socket")
         yield rendered
     finally:
         with contextlib.suppress(ProcessLookupError):
