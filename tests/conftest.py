@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -41,5 +42,13 @@ def new_engine(own_network: None) -> Iterator[Callable[..., Engine]]:
 @pytest.fixture
 def balance(own_network: None) -> Iterator[Callable[..., Balancer]]:
     """A factory of running balancers (arguments of `Balancer`) that end with the test, HAProxy included."""
+    started = list[Balancer]()
+
+    def start(**options: Any) -> Balancer:
+        started.append(Balancer(**options))
+        return stack.enter_context(started[-1])
+
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(Balancer(**options))
+        yield start
+        for balancer in started:  # pytest shows it when the test failed
+            print(f"--- log of the longshore on port {balancer.port}\n{balancer.log_text()}")  # noqa: T201

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import ports
-from tests.lab.engine import PREFIX, Engine
+from tests.lab.binaries import haproxy
+from tests.lab.engine import PREFIX
 from tests.lab.engine_api import UnixConnection
-from tests.lab.haproxy import haproxy
+from tests.lab.engine_client import EngineClient
 from tests.lab.remains import end_family
 from tests.lab.waiting import until
 
@@ -47,8 +48,10 @@ class Balancer:
     def __init__(
         self,
         *,
-        engine: Engine | None = None,
+        engine: EngineClient | None = None,
         series: str = "3.4",
+        binary: Path | None = None,
+        port: int = 0,
         config: Mapping[str, Any] | None = None,
         options: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
@@ -58,7 +61,7 @@ class Balancer:
         (self.folder / "owner").write_text(str(os.getpid()))
         self.state = self.folder / "state"
         self.config = self.folder / "longshore.yaml"
-        self.port = ports.free()
+        self.port = port or ports.free()
         self.log = self.folder / "log"
         self._options = options
         self._env = {**os.environ, **(env or {})}
@@ -67,7 +70,7 @@ class Balancer:
             "frontends": {"http": f":{self.port}"},
             "admin": {"bind": f"127.0.0.1:{ports.free()}"},
             "state-dir": str(self.state),
-            "haproxy": {"binary": str(haproxy(series)), "hard-stop-after": "20s"},
+            "haproxy": {"binary": str(binary or haproxy(series)), "hard-stop-after": "20s"},
             "sources": {"docker": {"host": engine.host}} if engine else {},
         }
         self.configure(config or {})
@@ -108,7 +111,10 @@ class Balancer:
                 cwd=self.folder,
             )
         if ready:
-            until(self._is_ready, 30, f"longshore is ready; its log:\n{self.log_text()}")
+            try:
+                until(self._is_ready, 30, "longshore is ready")
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{self.log_text()}") from None
 
     def _is_ready(self) -> bool:
         assert self._process
@@ -147,11 +153,10 @@ class Balancer:
         return code
 
     def close(self) -> None:
-        """End longshore and every HAProxy it started, and print its log for the report of a failed test."""
+        """End longshore and every HAProxy it started, by process id, and remove its folder."""
         if self._process is not None:
             self._end(signal.SIGKILL)
         end_family(self.folder.name, ("haproxy",))
-        print(f"--- log of longshore in {self.folder}\n{self.log_text()}")  # noqa: T201 - pytest shows it on failure
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def api(self, target: str, method: str = "GET", body: object = None) -> Any:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.lab.engine import Engine
+    from tests.lab.engine_client import EngineClient
 
 
 @dataclass(frozen=True)
 class Container:
     """A container: everything asked is asked of the engine at that moment."""
 
-    engine: Engine
+    engine: EngineClient
     id: str
     name: str
 

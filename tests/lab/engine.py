@@ -20,17 +20,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.lab import packages, web
-from tests.lab.container import Container
-from tests.lab.engine_api import EngineApi
+from tests.lab import packages
+from tests.lab.engine_client import BARE, WEB, EngineClient
 from tests.lab.remains import end_family, family, is_gone, remove_folder, sweep
 from tests.lab.waiting import until
 
-WEB = "lab/web:1"  # the web service, EXPOSE 8000
-BARE = "lab/bare:1"  # the same without EXPOSE
+__all__ = ["BARE", "PREFIX", "WEB", "Engine", "newest_docker"]
 PREFIX = "longshore-lab-"
 _numbers = itertools.count()
 
@@ -41,7 +39,7 @@ def newest_docker() -> Path:
     return packages.tree("docker-newest", "sid", wanted, patch=["usr/sbin/runc"])
 
 
-class Engine:
+class Engine(EngineClient):
     """One dockerd. `settings` go into its daemon.json; `env` into its environment; `tree` holds another version.
 
     Without `iptables` it shares a network with other engines safely (published ports go through docker-proxy, addresses
@@ -60,12 +58,10 @@ class Engine:
         self.folder = Path(tempfile.gettempdir()) / f"{PREFIX}{secrets.token_hex(4)}"
         self.folder.mkdir(mode=0o711)
         (self.folder / "owner").write_text(str(os.getpid()))
-        self.socket = self.folder / "docker.sock"
-        self.host = f"unix://{self.socket}"
-        self.api = EngineApi(self.socket)
         self.log = self.folder / "log"
-        self._path = f"{tree}/usr/sbin:{tree}/usr/bin:" if tree else ""
-        self._env = {**os.environ, **(env or {}), "PATH": f"{self._path}/usr/sbin:/usr/bin:/sbin:/bin"}
+        path = ([f"{tree}/usr/sbin", f"{tree}/usr/bin"] if tree else []) + ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        path += [each for each in os.environ["PATH"].split(":") if each not in path]
+        super().__init__(self.folder / "docker.sock", {**(env or {}), "PATH": ":".join(path)})
         self._process: subprocess.Popen[bytes] | None = None
         self.bridge, network = _free_network()
         (self.folder / "bridge").write_text(self.bridge)
@@ -100,10 +96,6 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         """End it and everything it runs, and remove its data."""
         self.close()
-
-    def __repr__(self) -> str:
-        """Say where it is."""
-        return f"<Engine {self.host}>"
 
     def start(self) -> None:
         """Start dockerd; wait until it answers and has the web image. Containers start by their restart policy."""
@@ -183,41 +175,6 @@ class Engine:
     def processes(self) -> list[int]:
         """Return the ids of all processes that belong to this engine."""
         return sorted(family(self.folder.name))
-
-    def docker(self, *arguments: str, check: bool = True) -> str:
-        """Run the docker command against this engine and return what it printed."""
-        done = subprocess.run(
-            ["docker", "--host", self.host, *arguments], env=self._env, capture_output=True, text=True, check=False
-        )
-        if check and done.returncode:
-            raise RuntimeError(f"docker {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()}")
-        return done.stdout.strip()
-
-    def load(self, image: str, *changes: str) -> None:
-        """Make the web service an image of that name, with Dockerfile instructions as `changes`."""
-        instructions = ['ENTRYPOINT ["/bin/web"]', *changes]
-        self.api.import_image(image, web.rootfs(), instructions)
-
-    def run(
-        self,
-        name: str = "",
-        *,
-        image: str = WEB,
-        labels: Mapping[str, object] | None = None,
-        env: Mapping[str, object] | None = None,
-        args: Iterable[str] = (),
-        command: Iterable[str] = (),
-    ) -> Container:
-        """Start a container as `docker run -d` does; `args` are more of its options, e.g. ("-p", "8000")."""
-        options = ["--name", name] if name else []
-        options += [word for key, value in (labels or {}).items() for word in ("--label", f"{key}={value}")]
-        options += [word for key, value in (env or {}).items() for word in ("--env", f"{key}={value}")]
-        identity = self.docker("run", "-d", *options, *args, image, *command)
-        return Container(self, identity, name or identity[:12])
-
-    def containers(self) -> list[Container]:
-        """Return all containers, running or not."""
-        return [Container(self, each["Id"], each["Names"][0][1:]) for each in self.api.get("/containers/json?all=1")]
 
     def network(self, name: str, *options: str) -> str:
         """Create a network and return its id."""

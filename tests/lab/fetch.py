@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from tests.lab import compose, engine, haproxy, web
+from tests.lab import binaries, compose, engine, web
 from tests.lab.packages import PackagesError
 
 PARTS: dict[str, Callable[[], object]] = {
-    **{f"HAProxy {series}": partial(haproxy.haproxy, series) for series in haproxy.SERIES},
+    **{f"HAProxy {series}": partial(binaries.haproxy, series) for series in binaries.SERIES},
     "Docker 28": engine.newest_docker,
     "Compose": compose.binary,
     "web service": web.rootfs,

@@ -1,35 +1,15 @@
-"""The HAProxy versions longshore supports, each as Debian ships it: 2.6 (bookworm) to 3.4 (experimental).
+"""The supported HAProxy versions in tests: mark a test with `every_version` or `oldest_and_newest`, take `series`.
 
-Use `haproxy("3.0")` for the path of the binary, or mark a test with `every_version` or `oldest_and_newest` and take
-the argument `series`.
+`haproxy("3.0")` is the path of that version's binary. (What needs no pytest is in `binaries`.)
 """
 
 from __future__ import annotations
 
-import re
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from tests.lab import packages
+from tests.lab.binaries import SERIES, SUITES, haproxy, version
 
-SUITES = {"2.6": "bookworm", "3.0": "trixie", "3.2": "sid", "3.4": "experimental"}
-SERIES = tuple(SUITES)
+__all__ = ["SERIES", "SUITES", "every_version", "haproxy", "oldest_and_newest", "version"]
 
 every_version = pytest.mark.parametrize("series", SERIES)
 oldest_and_newest = pytest.mark.parametrize("series", [SERIES[0], SERIES[-1]])
-
-
-def haproxy(series: str) -> Path:
-    """Return the HAProxy binary of `series` ("2.6", "3.0", "3.2", "3.4"), fetched and unpacked on first use."""
-    folder = packages.tree(f"haproxy-{series}", SUITES[series], ["haproxy"], patch=["usr/sbin/haproxy"])
-    return folder / "usr" / "sbin" / "haproxy"
-
-
-def version(binary: Path) -> str:
-    """Return what the binary says it is, e.g. "2.6.12"."""
-    said = subprocess.run([binary, "-v"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"version (\d+\.\d+[^-\s]*)", said)
-    assert found, f"{binary} -v says no version: {said!r}"
-    return found[1]
