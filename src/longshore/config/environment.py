@@ -7,6 +7,7 @@ over the file; an empty one counts as not set; lists are separated by commas. `D
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
@@ -14,7 +15,7 @@ from typing import Any
 
 from longshore.config.document import Document
 from longshore.config.outline import Kind, Pattern, Setting, settings
-from longshore.config.problems import ConfigProblem, Path, Place, suggestion
+from longshore.config.problems import ConfigProblem, Path, Place
 from longshore.config.sources import SOURCES
 
 PREFIX = "LONGSHORE_"
@@ -76,14 +77,15 @@ def _find(name: str, data: dict[str, Any]) -> tuple[Path, Kind] | None:
 
 def _existing(data: dict[str, Any]) -> Iterator[tuple[Pattern, Setting]]:
     """Settings beneath names that the file or the defaults have, longest names first, and beneath types of sources."""
-    for setting in settings():
-        if "*" in setting.path:
-            section = data.get(setting.path[0])
-            names = list(section) if isinstance(section, dict) else []
-            if setting.path[0] == "sources":
-                names += [kind for kind in SOURCES if kind not in names]
-            for name in sorted(names, key=len, reverse=True):
-                yield tuple(name if part == "*" else part for part in setting.path), setting
+    named = [setting for setting in settings() if "*" in setting.path]
+    for section in dict.fromkeys(setting.path[0] for setting in named):
+        written = data.get(section)
+        names = set(written) if isinstance(written, dict) else set()
+        names |= set(SOURCES) if section == "sources" else set()
+        for name in sorted(names, key=len, reverse=True):
+            for setting in named:
+                if setting.path[0] == section:
+                    yield tuple(name if part == "*" else part for part in setting.path), setting
 
 
 def _with_new_name(variable_name: str, path: Pattern) -> Pattern | None:
@@ -98,8 +100,9 @@ def suggestion_for(name: str, data: dict[str, Any]) -> str:
     """The known variable that is nearest to an unknown one."""
     known = [variable(setting.path) for setting in settings() if "*" not in setting.path]
     known += [*(variable(path) for path, _ in _existing(data)), *READ_ELSEWHERE]
-    close = suggestion(name.lower(), [other.lower().replace("_", "-") for other in known])
-    return close.upper().replace("-", "_").replace("DID YOU MEAN", "did you mean") if "did you" in close else ""
+    endings = [other.removeprefix(PREFIX) for other in known]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), endings, n=1, cutoff=0.7)
+    return f'did you mean "{PREFIX}{close[0]}"?' if close else ""
 
 
 def _value(text: str, kind: Kind) -> Any:

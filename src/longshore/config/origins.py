@@ -10,6 +10,7 @@ from longshore.config.document import Document
 from longshore.config.messages import look_up
 from longshore.config.problems import Path, dotted
 from longshore.config.schema import Config
+from longshore.core.places import joined
 
 DEFAULT = "default"
 
@@ -68,4 +69,4 @@ def _shown(path: Path, value: Any) -> str:
 
 
 def _endpoint(item: dict[str, Any]) -> str:
-    return f"{item.get('address')}:{item.get('port')}"
+    return joined(item["address"], item["port"])
