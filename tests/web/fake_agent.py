@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from longshore.agent.metrics import Metrics
 from longshore.agent.report import (
@@ -20,7 +20,9 @@ from longshore.agent.report import (
     SourceStatus,
     Status,
 )
-from longshore.core.model import Problem, Route
+from longshore.core.explain import Explanation, Known, explain
+from longshore.core.model import Endpoint, EndpointState, Problem, Route, Service
+from longshore.core.render import Bind, Frontend
 
 SHOP = ServiceStatus(
     name="shop-web",
@@ -33,6 +35,17 @@ SHOP = ServiceStatus(
         EndpointStatus("bbbbbbbbbbbb:80", "shop-web-2", "172.18.0.3", 80, "checking", "connection refused", 12.0),
     ),
 )
+SERVICES = (
+    Service(
+        "shop-web",
+        routes=SHOP.routes,
+        endpoints=(
+            Endpoint("aaaaaaaaaaaa:80", "shop-web-1", "172.18.0.2", 80, reason="network shop_default"),
+            Endpoint("bbbbbbbbbbbb:80", "shop-web-2", "172.18.0.3", 80, state=EndpointState.WAITING),
+        ),
+    ),
+)
+FRONTEND = Frontend("http", "http", (Bind(":80"),), "/state/haproxy/maps/routes.map")
 STATUS = Status(
     version="1.2.3",
     started=1.0,
@@ -49,14 +62,6 @@ STATUS = Status(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Stands for `core.explain.Explanation`."""
-
-    url: str
-    service: str
-
-
 class FakeAgent:
     """Keeps a status; `asked` lists what it was asked to do."""
 
@@ -71,10 +76,13 @@ class FakeAgent:
     def status(self) -> Status:
         return self._status
 
-    def explain(self, url: str) -> Told:
+    def explain(self, url: str) -> Explanation:
         if self.broken:
             raise RuntimeError("secret details")
-        return Told(url, "shop-web")
+        if url == "nonsense":
+            raise Refused("'nonsense' is no URL", "like http://a.test/")
+        known = Known(SERVICES, (FRONTEND,), problems=self._status.problems)
+        return explain(url, known)
 
     def events(self, after: int = 0) -> tuple[Event, ...]:
         return tuple(event for event in self._events if event.seq > after)

@@ -42,10 +42,10 @@ async def test_the_status_after_a_known_one_waits_for_the_next_change(served: Se
 
 
 async def test_explain_passes_the_url_on(served: Served) -> None:
-    assert await get(served, "/v1/explain?url=http%3A%2F%2Fa.test%2Fx%3Fy%3D1") == {
-        "url": "http://a.test/x?y=1",
-        "service": "shop-web",
-    }
+    told = await get(served, "/v1/explain?url=http%3A%2F%2Fshop.localhost%2Fx%3Fy%3D1")
+    assert (told["url"], told["service"]) == ("http://shop.localhost/x?y=1", "shop-web")
+    assert told["endpoints"][1]["seen"]["state"] == "waiting"
+    assert (await get(served, "/v1/explain?url=nonsense", 409))["hint"] == "like http://a.test/"
     assert "like /v1/explain?url=" in (await get(served, "/v1/explain", 400))["hint"]
 
 

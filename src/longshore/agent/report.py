@@ -11,6 +11,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from longshore.core.explain import Explanation
 from longshore.core.model import Mode, Problem, Route
 
 AdminState = Literal["ready", "drain", "maint"]
@@ -20,7 +21,7 @@ SourceState = Literal["current", "stale", "starting"]
 
 @dataclass(frozen=True, slots=True)
 class EndpointStatus:
-    """One endpoint as a person sees it: what the source says, what HAProxy says, and what an operator said, in one word.
+    """One endpoint as a person sees it: what source, HAProxy and operator say of it, in one word.
 
     up: gets traffic · down: HAProxy's check fails · waiting: the source says not yet (HEALTHCHECK, paused) ·
     checking: its first check has not succeeded yet · stopping: the engine sent its stop signal ·
@@ -164,8 +165,8 @@ class Agent(Protocol):
     def status(self) -> Status:
         """Return the present state; cheap, no I/O."""
 
-    def explain(self, url: str) -> Any:  # core.explain.Explanation
-        """Say where a request for this URL would go, and why. A frozen dataclass."""
+    def explain(self, url: str) -> Explanation:
+        """Say where a request for this URL would go, and why."""
 
     def events(self, after: int = 0) -> tuple[Event, ...]:
         """Return the journal's entries with `seq` > after, oldest first."""

@@ -1,0 +1,131 @@
+"""The status and an explanation as lines for people. Pure: records in, lines out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from longshore.agent.report import EndpointStatus, HaproxyStatus, ServiceStatus, SourceStatus, Status
+from longshore.cli.text import Colour, ago, clean, clock, columns, paint, plural
+from longshore.core.conflicts import text_of
+from longshore.core.explain import Explanation
+from longshore.core.model import Problem
+
+COLOURS: dict[str, Colour] = {"up": "green", "down": "red", "stale": "red", "current": "green"}
+BAR = 3  # routes of a service that are listed; the rest are counted
+
+
+def status_lines(status: Status, *, brief: bool = False, now: float | None = None) -> list[str]:
+    """Everything, or with `brief` only the services."""
+    now = time.time() if now is None else now
+    lines: list[str] = []
+    if not brief:
+        lines += [*_head(status, now), "", *_sources(status.sources, now)]
+    for service in status.services:
+        lines += ["", *_service(service, now)]
+    if not status.services and not brief:
+        lines += ["", "no services yet: start a container with the label longshore.host or longshore.port"]
+    if not brief:
+        lines += _problems(status.problems)
+        lines += ["", "pending", *(f"  {clean(each)}" for each in status.pending)] if status.pending else []
+    return lines[1:] if brief and lines else lines
+
+
+def problem_lines(problems: Iterable[Problem], indent: str = "") -> list[str]:
+    """Each problem: where and what, then what to do."""
+    lines = []
+    for problem in problems:
+        lines.append(f"{indent}{clean(problem.where)}: {clean(problem.what)}")
+        if problem.hint:
+            lines.append(f"{indent}  {clean(problem.hint)}")
+    return lines
+
+
+def explanation_lines(told: Explanation, now: float | None = None) -> list[str]:
+    """The way of a request, the answer first."""
+    now = time.time() if now is None else now
+    good = told.service and told.status is None
+    lines = [paint(clean(told.verdict), "green" if good else "yellow"), ""]
+    facts: list[tuple[str, str]] = []
+    if told.frontend:
+        facts.append(("frontend", told.frontend))
+    facts += [("looked up", f"{t.text}  {'matches ' + t.key if t.key else 'no match'}") for t in told.tried]
+    if told.route and told.service:
+        facts.append(("route", text_of(told.route, "tcp" if told.frontend.startswith("tcp-") else "http")))
+        facts.append(("service", told.service))
+    lines += columns(facts)
+    if told.endpoints:
+        lines += ["endpoints"]
+        rows = [(e.seen.state, e.name, e.address, ago(e.seen.since, now), e.seen.reason) for e in told.endpoints]
+        lines += columns(rows, "  ", [COLOURS.get(row[0], "yellow") for row in rows])
+    lines += [f"note: {clean(note)}" for note in told.notes]
+    return lines + _problems(told.problems)
+
+
+def _head(status: Status, now: float) -> Iterator[str]:
+    ready = paint("ready", "green") if status.ready else paint("not ready yet", "yellow")
+    yield f"{paint('longshore ' + clean(status.version), 'bold')}: {ready}, up {ago(status.started, now) or '0 s'}"
+    yield clean(_haproxy(status.haproxy, now))
+    if status.haproxy.addresses:
+        yield f"listens on {clean(', '.join(status.haproxy.addresses))}"
+
+
+def _haproxy(haproxy: HaproxyStatus, now: float) -> str:
+    parts = [f"HAProxy {haproxy.version or '(version unknown)'}: {haproxy.state}, {haproxy.mode}"]
+    if haproxy.pid:
+        parts.append(f"pid {haproxy.pid}")
+    if haproxy.started:
+        parts.append(f"up {ago(haproxy.started, now)}")
+    parts.append(plural(haproxy.reloads, "reload"))
+    if haproxy.last_reload:
+        parts.append(f"the last {ago(haproxy.last_reload, now)} ago: {haproxy.last_reload_reason}")
+    return ", ".join(parts)
+
+
+def _sources(sources: Sequence[SourceStatus], now: float) -> Iterator[str]:
+    yield paint("sources", "bold")
+    rows = [
+        (
+            source.state,
+            source.name if source.name == source.type else f"{source.name} ({source.type})",
+            f"{plural(source.services, 'service')}, {plural(source.endpoints, 'endpoint')}",
+            ago(source.since, now),
+            source.reason,
+        )
+        for source in sources
+    ]
+    yield from columns(rows, "  ", [COLOURS.get(source.state, "yellow") for source in sources])
+
+
+def _service(service: ServiceStatus, now: float) -> Iterator[str]:
+    routes = [text_of(route, service.mode) for route in service.routes]
+    listed = ", ".join(routes[:BAR]) + (f" and {len(routes) - BAR} more" if len(routes) > BAR else "")
+    count = f"{service.up} of {len(service.endpoints)} up"
+    good = service.up == len(service.endpoints) > 0
+    count = paint(count, "green" if good else "yellow" if service.up else "red")
+    yield f"{paint(clean(service.name), 'bold')}  {count}  {clean(service.balance)}  {clean(listed) or 'no route'}"
+    rows = [_endpoint(endpoint, now) for endpoint in service.endpoints]
+    yield from columns(rows, "  ", [COLOURS.get(endpoint.state, "yellow") for endpoint in service.endpoints])
+
+
+def _endpoint(endpoint: EndpointStatus, now: float) -> tuple[str, ...]:
+    address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+    said = " (set)" if endpoint.weight_set else ""
+    return (
+        endpoint.state,
+        endpoint.name,
+        f"{address}:{endpoint.port}",
+        f"weight {endpoint.weight}{said}" + (", backup" if endpoint.backup else ""),
+        "" if endpoint.sessions is None else plural(endpoint.sessions, "session"),
+        ago(endpoint.since, now),
+        endpoint.reason,
+    )
+
+
+def _problems(problems: Sequence[Problem]) -> list[str]:
+    return ["", paint("problems", "red"), *problem_lines(problems, "  ")] if problems else []
+
+
+def event_line(at: float, what: str, why: str = "") -> str:
+    """One entry of the journal."""
+    return f"{clock(at)}  {clean(what)}" + (f"  {paint(clean(why), 'dim')}" if why else "")
