@@ -14,11 +14,9 @@ from demo.story import play
 
 def main() -> int:
     """Return 0 when no request was lost."""
-    parser = argparse.ArgumentParser(prog="script/demo", description="longshore under load while everything changes.")
+    parser = argparse.ArgumentParser(prog="script/demo", description="longshore under load, while all changes")
     parser.add_argument("--stay", action="store_true", help="afterwards keep everything up until Ctrl-C")
-    parser.add_argument(
-        "--port", type=int, default=0, help="where the balancer listens (default 8080 or the next free)"
-    )
+    parser.add_argument("--port", type=int, default=0, help="where the balancer listens (8080 or the next free)")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))  # leave through every `with`
@@ -40,9 +38,7 @@ def main() -> int:
 
 def stay(port: int, host: str) -> None:
     """Keep everything up until Ctrl-C."""
-    print(
-        f"\nStill up: http://localhost:{port}/ (each reload may be answered by another copy). Try, in another terminal:"
-    )
+    print(f"\nStill up: http://localhost:{port}/ (reload it: another copy answers). Try, in another terminal:")
     print(f"  docker --host {host} ps")
     print(f"  docker --host {host} run -d --label longshore-demo --label longshore.host='*' \\")
     print("      --label longshore.service=demo longshore-demo/web:1")

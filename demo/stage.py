@@ -34,6 +34,7 @@ def stage() -> Iterator[EngineClient]:
         version = engine.api.get("/version")["Version"]
         whose = "of this machine" if running else "started for this demo"
         print(f"engine     Docker {version}, {whose} ({engine.host})", flush=True)
+        tidy(engine)  # after a demo that was killed
         engine.load(IMAGE, "EXPOSE 8000")
         yield engine
 
@@ -44,7 +45,15 @@ def running_stage(engine: EngineClient) -> Iterator[EngineClient]:
     try:
         yield engine
     finally:
+        tidy(engine)
         engine.docker("image", "rm", "--force", IMAGE, check=False)
+
+
+def tidy(engine: EngineClient) -> None:
+    """Remove every container of the demo, also those that a person has added to it."""
+    found = engine.docker("ps", "--all", "--quiet", "--filter", f"label={MARK}").split()
+    if found:
+        engine.docker("rm", "--force", *found)
 
 
 def running_engine() -> EngineClient | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class Story:
         """Return the time of the engine's start event."""
         until_now = f"since={since - 1:.6f}&until={time.time():.6f}"
         lines = self.engine.api.call("GET", f"/events?{until_now}").decode().splitlines()
-        events: list[Any] = [self.engine.api.read(line) for line in lines]
+        events: list[Any] = [json.loads(line) for line in lines]
         (at,) = [event["timeNano"] for event in events if event.get("Action") == "start" and event["id"] == copy.id]
         return float(at) / 1e9
 
@@ -110,12 +111,6 @@ class Story:
         copy.rm()
         self.copies.remove(copy)
 
-    def tidy(self) -> None:
-        """Remove every container of the demo, also those that a person has added."""
-        found = self.engine.docker("ps", "--all", "--quiet", "--filter", f"label={MARK}").split()
-        if found:
-            self.engine.docker("rm", "--force", *found)
-
 
 def play(engine: EngineClient, balancer: Balancer) -> int:
     """Play it, print the result, and return the number of lost requests."""
@@ -129,9 +124,7 @@ def play(engine: EngineClient, balancer: Balancer) -> int:
         Load(port=balancer.port, rate=RATE, keep=True) as kept,
         Load(port=balancer.port, rate=RATE / 3, keep=False) as fresh,
     ):
-        print(
-            f"{time.time() - story.begun:5.1f} s    load: {RATE * 4 // 3} requests a second, until the end", flush=True
-        )
+        story.act("load begins, and lasts until the end", lambda: f"{RATE * 4 // 3} requests a second")
         kept.more(RATE)
         story.act("three more: scaled to six", story.six)
         story.act("all six replaced, one by one", story.roll)
