@@ -235,6 +235,10 @@ def test_sources_of_types_that_do_not_exist_name_those_that_do(written: Written)
          ' source "est"; known are: docker'),
         ("haproxy: {mode: attached, socket: /s}", "longshore.yaml:1:10: haproxy: mode attached also needs"
          " master-socket, config-file; they say where HAProxy is"),
+        ("sources: {config: {type: docker}}", 'longshore.yaml:1:11: sources.config: a source cannot be named "config";'
+         " the services of this file go by that name"),
+        ("sources: {a b: {type: docker}}", 'longshore.yaml:1:11: sources.a b: "a b" is not a name; use letters, digits,'
+         ' "_", "." and "-", at most 100, starting with no sign'),
         ("haproxy: {socket: /s}", "longshore.yaml:1:10: haproxy: socket: only for mode attached; otherwise longshore"
          " makes its own"),
         ('services: {a: {tcp: ":1", host: a.test, endpoints: []}}', "longshore.yaml:1:33: services.a.host: has no"

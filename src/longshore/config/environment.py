@@ -19,10 +19,7 @@ from longshore.config.problems import ConfigProblem, Path, Place
 from longshore.config.sources import SOURCES
 
 PREFIX = "LONGSHORE_"
-READ_ELSEWHERE = {
-    "LONGSHORE_CONFIG": "the configuration file",
-    "LONGSHORE_SOCKET": "the running agent's socket, for the commands that ask it",
-}
+READ_ELSEWHERE = ("LONGSHORE_CONFIG",)  # which file to read: no setting of its own
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 

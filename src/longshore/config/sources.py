@@ -11,7 +11,10 @@ from pydantic_core import PydanticCustomError
 
 from longshore.config.fields import FilePath
 from longshore.config.section import Section
+from longshore.core import values
+from longshore.core.values import RefusedError
 
+OWN = "config"  # the name under which services with `endpoints` of this file are shown
 SOCKET = "unix:///var/run/docker.sock"
 HOST_EXAMPLES = '"unix:///var/run/docker.sock", "tcp://10.0.0.5:2376" or "ssh://user@host"'
 
@@ -138,4 +141,17 @@ AnySource = Annotated[
     Discriminator(source_type),
     BeforeValidator(known_type),
 ]
-Sources = Annotated[dict[str, AnySource], BeforeValidator(typed), Field(description="Where services are discovered.")]
+
+
+def source_name(value: str) -> str:
+    """Check the name of a source."""
+    if value == OWN:
+        raise RefusedError(f'a source cannot be named "{OWN}"', "the services of this file go by that name")
+    return values.name(value)
+
+
+Sources = Annotated[
+    dict[Annotated[str, AfterValidator(source_name)], AnySource],
+    BeforeValidator(typed),
+    Field(description="Where services are discovered."),
+]
