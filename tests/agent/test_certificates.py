@@ -182,6 +182,20 @@ def test_where_nothing_is_nothing_is_usable_and_it_is_said(tmp_path: Path) -> No
     assert [problem.where for problem in certificates.problems] == [f"certificates {empty}", f"certificates {missing}"]
 
 
+def test_other_origins_are_watched_after_the_configuration_was_read_again(folder: Path) -> None:
+    certificates = watching(folder)
+    certificates.look()
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "b.pem").write_bytes(pem("b.test"))
+    certificates.set_origins([folder, other])
+    assert kinds(certificates.look()) == [("new", "b.pem")]
+    certificates.set_origins([other])
+    (folder / "a.pem").write_bytes(b"x")
+    assert certificates.look() == ()
+    assert certificates.problems == ()
+
+
 async def test_watching_tells_changes_and_new_problems(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("longshore.agent.certificates.EVERY", 0.01)
     told: asyncio.Queue[tuple[Change, ...]] = asyncio.Queue()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.core.conflicts import Settled, claim_of, text_of
+from longshore.core.conflicts import claim_of, text_of
 from longshore.core.merge import Merged, Merger, merge
 from longshore.core.model import Endpoint, Mode, Policy, Problem, Route, Service, Snapshot
 
@@ -117,6 +117,14 @@ def test_owners_of_an_earlier_life_are_respected() -> None:
     earlier = Merger().merge([Snapshot("docker", (service("b", shared),))])
     assert routes_of(Merger(earlier.settled.owners).merge([both]), "b") == (shared,)
     assert routes_of(merge([both], {"http a.test/": "gone"}), "a") == (shared,)
+
+
+def test_an_address_of_an_earlier_life_goes_on_speaking_what_it_spoke() -> None:
+    http, tcp = service("a", Route(listen=":9000")), service("b", Route(listen=":9000"), mode="tcp")
+    earlier = Merger().merge([Snapshot("docker", (tcp,))])
+    merged = Merger(earlier.settled.owners).merge([Snapshot("docker", (http, tcp))])
+    assert routes_of(merged, "b") == tcp.routes
+    assert routes_of(merged, "a") == ()
 
 
 @pytest.mark.parametrize(
@@ -259,9 +267,7 @@ def test_the_cache_never_changes_the_answer(first: list[Snapshot], second: list[
     merger = Merger()
     before = merger.merge(first)
     warm = merger.merge(second)
-    cold = Merger()
-    cold._last = Merged(settled=Settled(before.settled.owners, before.settled.modes))
-    fresh = cold.merge(second)
+    fresh = Merger(before.settled.owners).merge(second)
     assert fresh.services == warm.services
     assert set(fresh.problems) == set(warm.problems)
 

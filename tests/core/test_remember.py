@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from longshore.core.conflicts import claim_of
 from longshore.core.merge import Merged, merge
 from longshore.core.model import Endpoint, Mode, Problem, Route, Service, Snapshot
-from longshore.core.remember import Remembered, latest, remember
+from longshore.core.remember import Remembered, latest, remember, restored
 
 FORGET = 600.0
 
@@ -105,6 +105,14 @@ def test_what_is_not_touched_stays_the_identical_object() -> None:
     first = after((0, of(service("web"), service("api"))), (5, of(service("api"))))
     second = remember(first, of(service("api")), 7, FORGET)
     assert second.by_name["web"] is first.by_name["web"]
+
+
+def test_memory_survives_a_restart_with_its_times() -> None:
+    state = after((0, of(service("web"))), (5, of()))
+    again = restored(state.kept)
+    assert remember(again, of(), 6, FORGET).kept == state.kept
+    assert remember(again, of(service("web")), 6, FORGET).kept == {}
+    assert remember(again, of(), 5 + FORGET, FORGET).forgotten == ("web",)
 
 
 def test_a_stale_snapshot_that_says_less_is_no_news() -> None:

@@ -41,6 +41,7 @@ class Change:
 class _Origin:
     path: Path
     copies: Path  # a folder of its own
+    looked: bool = False
     is_folder: bool = False
     good: dict[str, str] = field(default_factory=dict)  # name of a copy -> hash of its content
     refused: dict[str, str] = field(default_factory=dict)  # the same for content that was not good enough
@@ -58,8 +59,14 @@ class Certificates:
     ) -> None:
         self.problems: tuple[Problem, ...] = ()
         self._on_change = on_change
-        self._origins = {path: _Origin(path, folder / _folder_name(path)) for path in origins}
-        self._looked = False
+        self._folder = folder
+        self._origins: dict[Path, _Origin] = {}
+        self.set_origins(origins)
+
+    def set_origins(self, origins: Iterable[Path]) -> None:
+        """Watch these from the next look on; those that stay keep what is known of them."""
+        known = self._origins
+        self._origins = {path: known.get(path) or _Origin(path, self._folder / _folder_name(path)) for path in origins}
 
     def usable(self, path: Path) -> Path | None:
         """Return what HAProxy is to be given for a path of the configuration; None while nothing there is any good."""
@@ -72,8 +79,8 @@ class Certificates:
         """Bring the copies up to date (blocking I/O); return what changed. The first look comes before HAProxy."""
         changes: list[Change] = []
         problems: list[Problem] = []
-        for origin in self._origins.values():
-            if not self._looked:
+        for origin in tuple(self._origins.values()):
+            if not origin.looked:
                 origin.good = _existing(origin.copies)
                 origin.is_folder = origin.good.keys() != {origin.path.name}  # as long as it cannot be seen
             try:
@@ -82,8 +89,8 @@ class Certificates:
                 kept = "The last good certificates stay in use." if origin.good else ""
                 what = f"cannot be read or copied: {error.strerror} ({error.filename})"
                 problems.append(Problem(f"certificates {origin.path}", what, kept))
+            origin.looked = True
         self.problems = tuple(problems)
-        self._looked = True
         return tuple(changes)
 
     async def watch(self) -> None:
@@ -109,7 +116,7 @@ class Certificates:
                 changes.append(Change("changed" if name in origin.good else "new", origin.copies / name, pem))
                 origin.good[name] = digest
                 origin.refused.pop(name, None)
-            elif origin.refused.get(name) == digest or not self._looked:  # else somebody may be writing it
+            elif origin.refused.get(name) == digest or not origin.looked:  # else somebody may be writing it
                 problems.append(_refusal(origin, name, why))
             if why:
                 origin.refused[name] = digest

@@ -43,8 +43,18 @@ def address_of(listen: str) -> str:
     return f":{port}" if host in ("", "*", "0.0.0.0") and listen else listen  # noqa: S104 - compared, not bound
 
 
+def modes_of(owners: Mapping[str, str]) -> dict[str, Mode]:
+    """Return what is spoken on each address of its own, as far as the claims that somebody owns tell it."""
+    modes: dict[str, Mode] = {}
+    for claim in owners:
+        kind, *rest = claim.split(" ")
+        if kind == "tcp" or len(rest) > 1:
+            modes[rest[0]] = "tcp" if kind == "tcp" else "http"
+    return modes
+
+
 def text_of(route: Route, mode: Mode) -> str:
-    """Return a route as a person would say it: "a.test/api", "a.test/health (exact)", "port :5432 (TCP)"."""
+    """Return a route as a person would say it: "a.test/api", "a.test/health (exact)", ":5432 (TCP)"."""
     if mode == "tcp":
         return f"{route.listen} (TCP)"
     return f"{route.listen + ' ' if route.listen else ''}{route.host}{route.path}{' (exact)' if route.exact else ''}"

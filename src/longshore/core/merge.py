@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from longshore.core.conflicts import Settled, settle
+from longshore.core.conflicts import Settled, modes_of, settle
 from longshore.core.model import Endpoint, Policy, Problem, Service, Snapshot
 
 
@@ -42,7 +42,7 @@ class Merger:
 
     def __init__(self, owners: Mapping[str, str] | None = None, reserved: Mapping[str, str] | None = None) -> None:
         self._reserved = dict(reserved or {})
-        self._last = Merged(settled=Settled(owners=dict(owners or {})))
+        self._last = Merged(settled=Settled(dict(owners or {}), modes_of(owners or {})))
         self._first: dict[str, Service] = {}
         self._more: dict[str, list[Service]] = {}
         self._united: dict[str, Service] = {}

@@ -39,6 +39,12 @@ class Remembered:
     next: float | None = None  # when the next one is to be forgotten, Unix seconds
 
 
+def restored(kept: Mapping[str, Kept]) -> Remembered:
+    """Return what was served last, as far as only memory knew it: the beginning after a restart."""
+    by_name = {name: each.service for name, each in kept.items()}
+    return Remembered(tuple(by_name.values()), by_name, kept)
+
+
 def remember(before: Remembered, merged: Merged, now: float, forget_after: float) -> Remembered:
     """Say what to serve, after what was served `before`. `forget_after` seconds; 0 keeps nothing."""
     kept: dict[str, Kept] = {}
