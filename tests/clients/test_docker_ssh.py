@@ -31,7 +31,9 @@ def pump(a, b):
     b.shutdown(socket.SHUT_WR)
 while True:
     near, _ = server.accept()
-    far = socket.socket(socket.AF_UNIX); far.connect(remote)
+    far = socket.socket(socket.AF_UNIX)
+    if far.connect_ex(remote):
+        near.close(); continue
     threading.Thread(target=pump, args=(near, far), daemon=True).start()
     threading.Thread(target=pump, args=(far, near), daemon=True).start()
 """
@@ -72,6 +74,13 @@ async def test_what_ssh_says_is_told_with_a_command_to_try(tmp_path: Path) -> No
     fault = await failure(DockerClient("ssh://ops@east", ssh=ssh))
     assert fault.what == "ssh cannot reach ssh://ops@east: ops@east: Permission denied (publickey)."
     assert "ssh -o BatchMode=yes ssh://ops@east true" in fault.hint
+
+
+async def test_a_far_socket_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    """ssh opens the near end all the same, and hangs up when somebody uses it."""
+    ssh = str(stand_in(tmp_path))
+    fault = await failure(DockerClient(f"ssh://ops@east{tmp_path}/none", ssh=ssh))
+    assert "must be allowed to open its socket" in fault.hint
 
 
 async def test_a_missing_ssh_program_is_named(tmp_path: Path) -> None:

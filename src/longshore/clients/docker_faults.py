@@ -8,13 +8,13 @@ from __future__ import annotations
 import errno
 import json
 
-import aiohttp
-
 from longshore.clients.faults import Fault, first_line
-from longshore.clients.http_faults import explain, system_error
+from longshore.clients.http_faults import explain, hung_up, system_error
 from longshore.clients.tls import TlsFiles
 
 PROXY_HINT = "a socket proxy in front must allow GET on /version, /_ping, /events and /containers"
+
+WANTS_CERTIFICATE = "it may want a client certificate: set tls cert and key"
 
 
 class DockerError(Fault):
@@ -36,15 +36,17 @@ def unreachable(error: BaseException, host: str, tls: TlsFiles | None = None) ->
         )
     if unix and number == errno.ECONNREFUSED:
         return DockerError(f"no Docker Engine behind {host}: the socket is left over", "start the engine")
-    if number in (errno.EACCES, errno.EPERM):
+    if unix and number in (errno.EACCES, errno.EPERM):
         return DockerError(
             f"{host}: permission denied",
             "run as root or as a member of the socket's group (usermod -aG docker USER), or use a socket proxy",
         )
     what, hint = explain(error, f"the Docker Engine at {host}")
-    if tls is not None and not tls.cert and isinstance(error, aiohttp.ServerDisconnectedError):
-        # TLS 1.3: the server learns only after the handshake that we show no certificate, and hangs up
-        hint = "it may want a client certificate: set tls cert and key"
+    if hung_up(error) and host.startswith("ssh://"):
+        hint = "on that machine the engine must run, and the user must be allowed to open its socket"
+    if hung_up(error) and tls is not None:
+        # TLS 1.3: only after the handshake the server learns that it dislikes our certificate, and it may just hang up
+        hint = "it may want another client certificate: check tls cert and key" if tls.cert else WANTS_CERTIFICATE
     return DockerError(what, hint)
 
 

@@ -22,7 +22,7 @@ def explain(error: BaseException, where: str) -> tuple[str, str]:
     """Give (what, hint) for an exception of a request to `where`, which is an address as the operator wrote it."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _certificate(error.certificate_error, where)
-    if isinstance(error, (aiohttp.ClientConnectorSSLError, ssl.SSLError)):
+    if isinstance(error, (aiohttp.ClientConnectorSSLError, ssl.SSLError)) or _is_tls(error):
         return _tls(error, where)
     if isinstance(error, asyncio.TimeoutError):
         return f"{where} does not answer in time", "is it overloaded, stopped, or behind a firewall?"
@@ -30,7 +30,7 @@ def explain(error: BaseException, where: str) -> tuple[str, str]:
         return f"{where}: the name does not resolve: {_os_text(error.os_error)}", "check the name and the DNS server"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return f"{where} closed the connection without an answer", "is something else listening there, or does it stop?"
-    if isinstance(error, (aiohttp.ClientPayloadError, ConnectionResetError)):
+    if isinstance(error, aiohttp.ClientPayloadError) or hung_up(error):
         return f"{where} broke off in the middle of an answer", ""
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{where} does not speak HTTP as expected: {first_line(error.message)}", "check address and port"
@@ -39,11 +39,18 @@ def explain(error: BaseException, where: str) -> tuple[str, str]:
     return f"{where}: {first_line(str(error)) or type(error).__name__}", ""
 
 
+def hung_up(error: BaseException) -> bool:
+    """Say whether the other side closed the connection without an answer, or in the middle of one."""
+    if isinstance(error, (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)):
+        return True
+    return system_error(error) in (errno.ECONNRESET, errno.EPIPE)
+
+
 def system_error(error: BaseException) -> int:
     """Give the errno behind a failed connection, or 0."""
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) or _is_tls(error):
         return 0  # its errno is a number of OpenSSL's, and 1 would read as EPERM
     return (error.errno or 0) if isinstance(error, OSError) else 0
 
@@ -70,9 +77,16 @@ def _certificate(error: Exception, where: str) -> tuple[str, str]:
     )
 
 
+def _is_tls(error: BaseException) -> bool:
+    """Recognise what TLS 1.3 tells only after the handshake: aiohttp hands it on as an OSError with OpenSSL's text."""
+    return isinstance(error, aiohttp.ClientOSError) and "[SSL" in str(error)
+
+
 def _tls(error: BaseException, where: str) -> tuple[str, str]:
     inner: BaseException = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     reason = str(getattr(inner, "reason", "") or inner)
+    if "[SSL" in reason:  # "[Errno 1] [SSL: SSLV3_ALERT_BAD_CERTIFICATE] sslv3 alert bad certificate (_ssl.c:2580)"
+        reason = reason.partition("[SSL")[2].lstrip(": ").partition("]")[0]
     if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER" in reason:
         return f"{where} does not speak TLS", "use the TLS port, or leave out the tls settings"
     if "ALERT" in reason.upper():
