@@ -18,7 +18,7 @@ from longshore.agent.report import (
     Refused,
     Status,
 )
-from longshore.core.explain import Explanation, explain
+from longshore.core.explain import Explanation, Known, Seen, explain
 from longshore.core.model import Endpoint, EndpointState, Problem, Service
 
 
@@ -31,7 +31,9 @@ class Answers:
         self._balancer = balancer
         self._types = types
         self._reread = reread
-        self.problems: tuple[Problem, ...] = ()  # of the API's own address
+        self.problems: tuple[Problem, ...] = ()  # of the start, such as the API's own address
+        self.certificates: tuple[Problem, ...] = ()
+        self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
 
     def status(self) -> Status:
         """The present state; cheap, no I/O."""
@@ -60,19 +62,8 @@ class Answers:
 
     def explain(self, url: str) -> Explanation:
         """Where a request for this URL would go, and why."""
-        b = self._balancer
         try:
-            return explain(
-                url,
-                tuple(b.known.values()),
-                b.driver.running.frontends if b.driver.running else b.setup.frontends,
-                {
-                    f"{s.name}/{e.id}": (e.state, e.reason, e.routed_since or e.since)
-                    for s in self._view().services(b.known.values())
-                    for e in s.endpoints
-                },
-                self._problems(),
-            )
+            return explain(url, self._known())
         except ValueError as error:
             raise Refused(str(error), "an example: longshore explain http://shop.example.com/cart") from None
 
@@ -144,6 +135,21 @@ class Answers:
         running = [e for e in live if e.state is not EndpointState.STOPPING]
         return found, tuple(running or live)
 
+    def _known(self) -> Known:
+        b = self._balancer
+        services = tuple(b.known.values())
+        return Known(
+            services,
+            b.driver.running.frontends if b.driver.running else b.setup.frontends,
+            {
+                (s.name, e.id): Seen(e.state, e.reason, e.routed_since or e.since)
+                for s in self._view().services(services)
+                for e in s.endpoints
+            },
+            self._problems(),
+            b.desired.remembered.kept,
+        )
+
     def _view(self) -> shown.View:
         b = self._balancer
         return shown.View(
@@ -170,6 +176,9 @@ class Answers:
         b = self._balancer
         found = [
             *self.problems,
+            *self.certificates,
+            *self.configuration,
+            *((b.desired.store.problem,) if b.desired.store.problem else ()),
             *((b.trouble,) if b.trouble else ()),
             *b.desired.problems,
             *b.broken.values(),

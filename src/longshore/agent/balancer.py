@@ -29,6 +29,7 @@ from longshore.clients.haproxy_faults import HAProxyError
 from longshore.core.model import Problem, Service, Snapshot
 from longshore.core.quarantine import Quarantine
 from longshore.core.wanted import Wanted, WantedBackend, Wanter, own_frontends
+from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import ConfigError
 from longshore.haproxy.observe import ServerStat, stats
 
@@ -74,6 +75,10 @@ class Balancer:
         """Something changed: do a round. `recheck`: what HAProxy runs may not be what we left there."""
         self._recheck = self._recheck or recheck
         self._changed.set()
+
+    async def reload(self, reason: str) -> Reloaded:
+        """Reload HAProxy because somebody asked for it, or because a certificate changed. Raises `HAProxyError`."""
+        return await self.driver.reload(self._want(self._services()), reason)
 
     async def settled(self) -> None:
         """Wait until a round that knows everything said so far has ended."""
@@ -249,7 +254,7 @@ class Balancer:
     async def _save(self) -> None:
         while True:
             await asyncio.sleep(await self.driver.save())
-            await self.desired.save()
+            self.desired.save()
 
     async def _drift(self) -> None:
         while True:

@@ -6,12 +6,14 @@ import os
 import pwd
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from longshore.agent.metrics import Metrics
 from longshore.config.load import Loaded
 from longshore.config.schema import Config, DockerSource, FileSource
-from longshore.core.build import OperatorService
+from longshore.core.build import OperatorService, Options
 from longshore.core.capabilities import Capabilities
 from longshore.core.conflicts import address_of
 from longshore.core.model import Service, Snapshot
@@ -26,6 +28,7 @@ from longshore.sources import docker, file, fixed
 
 CONFIGURED = "config"  # the source of services whose endpoints stand in the configuration
 Publish = Callable[[Snapshot], None]
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +65,23 @@ def process_of(config: Config, paths: Paths) -> Process:
     )
 
 
-def frontends_of(config: Config, paths: Paths) -> tuple[Frontend, ...]:
-    """The frontends of the configuration; they share one map of routes."""
-    return tuple(
-        Frontend(
-            name,
-            "http",
-            tuple(Bind(address, str(f.tls.certificates) if f.tls else "", f.proxy_protocol) for address in f.bind),
-            paths.route_map(""),
-        )
-        for name, f in config.frontends.items()
-    )
+def frontends_of(config: Config, paths: Paths, usable: Callable[[Path], Path | None]) -> tuple[Frontend, ...]:
+    """The frontends of the configuration; they share one map of routes.
+
+    `usable` gives the checked copy of a certificate path. A frontend that has none yet is left out.
+    """
+    found = []
+    for name, f in config.frontends.items():
+        copy = usable(f.tls.certificates) if f.tls else None
+        if f.tls is None or copy is not None:
+            binds = tuple(Bind(address, str(copy or ""), f.proxy_protocol) for address in f.bind)
+            found.append(Frontend(name, "http", binds, paths.route_map("")))
+    return tuple(found)
+
+
+def certificates_of(config: Config) -> list[Path]:
+    """Every path of certificates in the configuration."""
+    return [f.tls.certificates for f in config.frontends.values() if f.tls]
 
 
 def reserved_of(config: Config) -> dict[str, str]:
@@ -97,7 +106,7 @@ def haproxy_of(config: Config, paths: Paths, binary: str) -> Running:
         assert h.master_socket is not None
         assert h.config_file is not None
         return Attached(paths, config_file=str(h.config_file), master_socket=str(h.master_socket), binary=binary)
-    return Managed(paths, binary=binary)
+    return Managed(paths, binary=binary, access_log=h.access_log)
 
 
 def busy_for(process: Running) -> Callable[[list[str]], list[BusyAddress]]:
@@ -111,18 +120,27 @@ def source_names(loaded: Loaded) -> dict[str, str]:
     return names | {name: source.type for name, source in loaded.config.sources.items()}
 
 
-def sources_of(loaded: Loaded, publish: Publish, saved: Mapping[str, Snapshot]) -> dict[str, Coroutine[Any, Any, None]]:
-    """The endless work of each source, by its name."""
-    work: dict[str, Coroutine[Any, Any, None]] = {}
+def sources_of(loaded: Loaded, publish: Publish, last: Mapping[str, Snapshot]) -> dict[str, Work]:
+    """How to start the endless work of each source, by its name. `last` are their snapshots of an earlier life."""
+    work: dict[str, Work] = {}
     if loaded.fixed:
-        work[CONFIGURED] = fixed.watch(CONFIGURED, loaded.fixed, publish, last=saved.get(CONFIGURED))
+        work[CONFIGURED] = partial(fixed.watch, CONFIGURED, loaded.fixed, publish, last=last.get(CONFIGURED))
     for name, source in loaded.config.sources.items():
         match source:
             case DockerSource():
-                work[name] = docker.watch(name, source, operator_services(loaded, name), publish)
+                options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
+                work[name] = partial(docker.watch, name, source, options, publish)
             case FileSource():
-                work[name] = file.watch(name, source, publish, last=saved.get(name))
+                work[name] = partial(file.watch, name, source, publish, last=last.get(name))
     return work
+
+
+def changed_sources(before: Loaded, after: Loaded) -> set[str]:
+    """Names of sources whose settings are other than before."""
+    old, new = before.config.sources, after.config.sources
+    changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
+    changed |= {name for name in new if operator_services(before, name) != operator_services(after, name)}
+    return changed | ({CONFIGURED} if before.fixed != after.fixed else set())
 
 
 def operator_services(loaded: Loaded, source: str) -> tuple[OperatorService, ...]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from longshore.agent.store import State, Store
 from longshore.core.merge import Merged, Merger
 from longshore.core.model import Problem, Service, Snapshot
-from longshore.core.overrides import Overrides
 from longshore.core.remember import Remembered, latest, remember
 
 
@@ -26,21 +25,21 @@ class Desired:
         *,
         forget_after: float,
         reserved: Mapping[str, str],
-        saved: Mapping[str, Snapshot] | None = None,
-        remembered: Remembered | None = None,
-        overrides: Overrides | None = None,
-        owners: Mapping[str, str] | None = None,
+        store: Store,
+        state: State,
     ) -> None:
-        """`sources` in the order of the configuration; the rest as it was saved before a restart."""
+        """`sources` in the order of the configuration; `state` is what was saved before a restart."""
         self.snapshots: dict[str, Snapshot | None] = dict.fromkeys(sources)
         self.since: dict[str, float] = {}  # source -> when it became current or stale
-        self.overrides = overrides or Overrides()
+        self.overrides = state.overrides
         self.forget_after = forget_after
-        self.remembered = remembered or Remembered()
-        self._saved = dict(saved or {})
-        self._merger = Merger(owners, reserved)
+        self.store = store
+        self.remembered = Remembered(by_name={name: kept.service for name, kept in state.kept.items()}, kept=state.kept)
+        self._saved = {snapshot.source: snapshot for snapshot in state.snapshots}
+        self._merger = Merger(state.owners, reserved)
         self._merged = Merged()
         self._fresh = False
+        self._stored = state
         self._answered = asyncio.Event()
 
     def publish(self, snapshot: Snapshot) -> bool:
@@ -92,10 +91,17 @@ class Desired:
         """What the sources and their union have to say."""
         return self._merged.problems
 
-    @property
-    def owners(self) -> Mapping[str, str]:
-        """Who owns which route, to be kept over a restart."""
-        return self._merged.settled.owners
+    def last(self) -> dict[str, Snapshot]:
+        """The newest snapshot of each source, be it from before a restart."""
+        return self._saved | {name: snapshot for name, snapshot in self.snapshots.items() if snapshot is not None}
+
+    def save(self) -> None:
+        """Have the state written to disk soon, if it is another than last time."""
+        current = tuple(snapshot for snapshot in self._current() if snapshot is not None)
+        state = State(current, self.overrides, self.remembered.kept, self._merged.settled.owners)
+        if state != self._stored:
+            self._stored = state
+            self.store.save(state)
 
     @property
     def complete(self) -> bool:
@@ -113,9 +119,7 @@ class Desired:
     def _current(self) -> list[Snapshot | None]:
         """Each source's snapshot; what it knew before the restart while it has not spoken."""
         return [
-            snapshot
-            if snapshot is not None or name not in self._saved
-            else replace(self._saved[name], stale="has not answered yet; this is what it knew before the restart")
+            snapshot if snapshot is not None or name not in self._saved else self._saved[name]
             for name, snapshot in self.snapshots.items()
         ]
 

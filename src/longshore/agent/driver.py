@@ -71,7 +71,7 @@ class Driver:
     files: Files
     always: tuple[Profile, ...]  # profiles that are ready before any service asks for them
     spare: int  # free slots of each profile
-    said: Callable[[str, str], None]  # journal: what, why
+    said: Callable[[str, str], object]  # journal: what, why
     running: Running | None = None
     counters: Counters = field(default_factory=Counters)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)

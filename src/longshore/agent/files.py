@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from longshore.core import record
+from longshore.agent.encoding import decode, encode
 from longshore.core.hold import SCRIPT
 from longshore.core.render import Layout, Paths, maps_of
 from longshore.core.running import Running, from_layout
@@ -25,7 +26,8 @@ class Files:
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
-        self._written: dict[str, str] = {}
+        self._record = Path(paths.folder, RECORD)
+        self._written: dict[Path, str] = {}
 
     def prepare(self) -> None:
         """Make the folders and the files that never change."""
@@ -35,19 +37,24 @@ class Files:
     def write(self, layout: Layout, maps: Mapping[str, Mapping[str, str]], placed: Mapping[str, str]) -> None:
         """Write the maps and the record of the layout; files that have this content already are left alone."""
         for path, entries in maps.items():
-            self._put(path, "".join(f"{key} {value}\n" for key, value in sorted(entries.items())))
-        self._put(f"{self._paths.folder}/{RECORD}", json.dumps(record.dump(VERSION, layout, placed)))
+            self._put(Path(path), "".join(f"{key} {value}\n" for key, value in sorted(entries.items())))
+        bare = replace(layout, backends=tuple(replace(b, servers=()) for b in layout.backends))
+        record = {"version": VERSION, "layout": encode(bare), "placed": dict(placed)}
+        self._put(self._record, json.dumps(record))
 
     def adopted(self) -> Running | None:
         """The mirror of a HAProxy that was started from these files earlier; its servers and maps must be observed."""
         try:
-            layout, placed = record.load(VERSION, json.loads(Path(self._paths.folder, RECORD).read_text()))
-        except (OSError, ValueError, KeyError, TypeError):
+            record = json.loads(self._record.read_text())
+            if record["version"] != VERSION:
+                return None
+            layout = decode(Layout, record["layout"])
+            placed = {str(backend): str(service) for backend, service in record["placed"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        maps: dict[str, dict[str, str]] = {path: {} for path in maps_of(layout)}
-        return from_layout(layout, maps, placed)
+        return from_layout(layout, {path: {} for path in maps_of(layout)}, placed)
 
-    def _put(self, path: str, text: str) -> None:
-        if self._written.get(path) != text or not Path(path).exists():
-            write(Path(path), text)
+    def _put(self, path: Path, text: str) -> None:
+        if self._written.get(path) != text or not path.exists():
+            write(path, text)
             self._written[path] = text
