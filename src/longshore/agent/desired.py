@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from longshore.agent.store import State, Store
 from longshore.core.merge import Merged, Merger
 from longshore.core.model import Problem, Service, Snapshot
-from longshore.core.remember import Remembered, latest, remember
+from longshore.core.remember import latest, remember, restored
 
 
 class Desired:
@@ -34,7 +34,7 @@ class Desired:
         self.overrides = state.overrides
         self.forget_after = forget_after
         self.store = store
-        self.remembered = Remembered(by_name={name: kept.service for name, kept in state.kept.items()}, kept=state.kept)
+        self.remembered = restored(state.kept)
         self._saved = {snapshot.source: snapshot for snapshot in state.snapshots}
         self._merger = Merger(state.owners, reserved)
         self._merged = Merged()

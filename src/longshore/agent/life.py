@@ -30,7 +30,6 @@ from longshore.agent.report import Refused
 from longshore.agent.store import Store
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.config.load import Loaded
-from longshore.config.schema import Config
 from longshore.core.model import Problem
 from longshore.haproxy.capabilities import find_binary, probe
 
@@ -51,7 +50,10 @@ class Life:
         self._reread = reread
         self._store = Store(loaded.config.state_dir)
         self._sources: dict[str, asyncio.Task[None]] = {}
-        self._certificates = self._watched(loaded.config)
+        config = loaded.config
+        self._certificates = Certificates(
+            connect.certificates_of(config), config.state_dir / "certs", self._certificates_changed
+        )
         self._rereading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,7 +105,7 @@ class Life:
         """Run until `stop` is set."""
         tasks = {
             asyncio.create_task(self.balancer.run(), name="balancer"),
-            asyncio.create_task(self._watch_certificates(), name="certificates"),
+            asyncio.create_task(self._certificates.watch(), name="certificates"),
             asyncio.create_task(self._wait(stop), name="stop"),
         }
         try:
@@ -159,9 +161,8 @@ class Life:
 
     def _take(self, before: Loaded, new: Loaded) -> None:
         config, driver = new.config, self.balancer.driver
-        if set(connect.certificates_of(before.config)) != set(connect.certificates_of(config)):
-            self._certificates = self._watched(config)
-            self._certificates.look()
+        self._certificates.set_origins(connect.certificates_of(config))
+        self._certificates.look()
         self.balancer.setup = connect.Setup(
             connect.process_of(config, driver.paths),
             connect.frontends_of(config, driver.paths, self._certificates.usable),
@@ -196,17 +197,6 @@ class Life:
             except Exception:
                 log.exception("a source failed and is started again; please report this", source=name)
             await asyncio.sleep(backoff.next())
-
-    def _watched(self, config: Config) -> Certificates:
-        return Certificates(connect.certificates_of(config), config.state_dir / "certs", self._certificates_changed)
-
-    async def _watch_certificates(self) -> None:
-        while True:  # another object watches after the configuration was read again
-            watched = self._certificates
-            try:
-                await asyncio.wait_for(watched.watch(), 5.0)
-            except TimeoutError:
-                continue
 
     def _certificates_changed(self, changes: tuple[Change, ...]) -> None:
         self.answers.certificates = self._certificates.problems

@@ -83,7 +83,7 @@ def _add_server(backend: str, server: Server, admin: str, running: Running, caps
     lines = [command("add", "server", name, *server.definition.split(" "))]
     if " check" in f" {server.options}":
         lines.append(command("enable", "health", name))
-    if running.profiles[running.backends[backend].profile].dynamic_cookie:
+    if not caps.server_cookie and running.profiles[running.backends[backend].profile].dynamic_cookie:
         lines.append(command("enable", "dynamic-cookie", "backend", backend))
     if admin != "maint":
         lines.append(command("enable", "server", name))
