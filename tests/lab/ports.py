@@ -7,10 +7,8 @@ import os
 import socket
 import tempfile
 from pathlib import Path
-from typing import IO
 
 FIRST, LAST = 20000, 29999  # below the range from which the kernel takes ports for outgoing connections
-_held: list[IO[str]] = []
 
 
 def free(count: int = 1) -> int:
@@ -40,11 +38,10 @@ def _take(folder: Path, port: int) -> bool:
             six.bind(("::", port))
         except OSError:
             return False
-    file = (folder / str(port)).open("w")
+    lock = os.open(folder / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.close()
+        os.close(lock)
         return False
-    _held.append(file)
-    return True
+    return True  # the lock stays open, and so held, until this process ends
