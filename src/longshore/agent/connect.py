@@ -65,7 +65,9 @@ def process_of(config: Config, paths: Paths) -> Process:
     )
 
 
-def frontends_of(config: Config, paths: Paths, usable: Callable[[Path], Path | None]) -> tuple[Frontend, ...]:
+def frontends_of(
+    config: Config, paths: Paths, usable: Callable[[Path], Path | None] = lambda path: path
+) -> tuple[Frontend, ...]:
     """The frontends of the configuration; they share one map of routes.
 
     `usable` gives the checked copy of a certificate path. A frontend that has none yet is left out.
