@@ -129,7 +129,6 @@ class Picture:
         """Note that every listed container has been asked about: the picture is whole and current."""
         self.whole = True
         self.stale, self._stale_since = None, ""
-        self._ends = {identity: ends for identity, ends in self._ends.items() if identity in self._containers}
 
     def broke(self, what: str, hint: str, clock: str) -> None:
         """Note that the engine cannot be watched. The moment told is that of the first failure in a row."""
