@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.lab import network
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
+PLACE = ".made-for"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -35,17 +36,25 @@ def tree(name: str, suite: str, packages: Sequence[str], *, patch: Sequence[str]
     Made on first use (needs the network and patchelf), afterwards only looked up.
     """
     target = CACHE / name
-    if target.is_dir():
+    if _is_made(target):
         return target
     with _lock(name):
-        if not target.is_dir():
+        if not _is_made(target):
+            shutil.rmtree(target, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=CACHE, prefix=f".{name}-") as scratch:
                 for deb in _download(suite, packages, Path(scratch)):
                     _run(["dpkg-deb", "--extract", str(deb), f"{scratch}/tree"])
                 for program in patch:
                     _patch(Path(scratch, "tree"), program, runs_at=target)
+                Path(scratch, "tree", PLACE).write_text(str(target))
                 Path(scratch, "tree").rename(target)
     return target
+
+
+def _is_made(target: Path) -> bool:
+    """Tell whether the tree is there, made for this place (its programs contain the path of their libraries)."""
+    place = target / PLACE
+    return place.exists() and place.read_text() == str(target)
 
 
 def mirror() -> str:

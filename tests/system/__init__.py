@@ -1,0 +1,1 @@
+"""The whole of longshore with real engines and real HAProxy."""
