@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -35,39 +36,44 @@ class Ask:
 
     def follow(self, path: str, query: Mapping[str, object]) -> Iterator[Any]:
         """Yield the events of a stream until the agent ends it."""
-        response = self._open("GET", _with(path, query), None, None)
-        try:
+        with (
+            self._answer("GET", _with(path, query), None, None) as response,
+            suppress(OSError, http.client.HTTPException),
+        ):
             for line in response:
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
-        except (OSError, http.client.HTTPException):
-            return
-        finally:
-            response.close()
 
     def _ask(self, method: str, path: str, body: str | None, timeout: float) -> Any:
-        response = self._open(method, path, body, timeout)
-        try:
-            return json.loads(response.read())
-        except TimeoutError:
-            raise self._silent(timeout) from None
-        except (OSError, http.client.HTTPException, ValueError):
-            raise End(UNREACHABLE, "the agent ended in the middle of its answer", "longshore status") from None
-        finally:
-            response.close()
+        with self._answer(method, path, body, timeout) as response:
+            try:
+                return json.loads(response.read())
+            except TimeoutError:
+                raise self._silent(timeout) from None
+            except (OSError, http.client.HTTPException, ValueError):
+                raise End(UNREACHABLE, f"the agent at {self.path} gave half an answer", "has it just ended?") from None
 
-    def _open(self, method: str, path: str, body: str | None, timeout: float | None) -> http.client.HTTPResponse:
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: str | None, timeout: float | None
+    ) -> Iterator[http.client.HTTPResponse]:
         connection = _Connection(self.path, timeout)
+        response = None
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
-            response = connection.getresponse()
-        except TimeoutError:
-            raise self._silent(timeout or 0.0) from None
-        except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error) from None
-        if response.status >= 400:
-            raise _refusal(response)
-        return response
+            try:
+                connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+                response = connection.getresponse()
+            except TimeoutError:
+                raise self._silent(timeout or 0.0) from None
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from None
+            if response.status >= 400:
+                raise _refusal(response)
+            yield response
+        finally:
+            if response is not None:
+                response.close()
+            connection.close()
 
     def _silent(self, timeout: float) -> End:
         return End(UNREACHABLE, f"the agent at {self.path} gave no answer in {timeout:g} s", "its log may say why")
@@ -138,6 +144,4 @@ def _refusal(response: http.client.HTTPResponse) -> End:
         what, hint = str(answer["error"]), str(answer.get("hint", ""))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         what, hint = f"the agent answered {response.status} {response.reason}", "is it of another version?"
-    finally:
-        response.close()
     return End(USAGE if response.status == 400 else FINDING, what, hint)

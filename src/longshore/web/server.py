@@ -23,7 +23,7 @@ from longshore.web.guard import host_of, is_loopback
 
 SOCKET = "longshore.sock"
 LONGEST_PATH = 107  # bytes in sockaddr_un.sun_path, without the final NUL
-SHUTDOWN = 2.0  # seconds that running requests get when the server stops
+SHUTDOWN = 1.0  # seconds that running requests get when the server stops
 
 
 class SocketTaken(Exception):  # noqa: N818 - says what is the case

@@ -1,0 +1,74 @@
+"""`longshore check`: everything that is wrong with the configuration and with labels, at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from longshore.agent.report import to_json
+from longshore.cli.ending import FINDING, FINE
+from longshore.cli.offline import Offline, gather
+from longshore.cli.options import AsJson, ConfigFile, Snapshot
+from longshore.cli.shown import problem_lines
+from longshore.cli.text import clean, columns, plural, say, say_json
+from longshore.config import Loaded, load
+from longshore.core.conflicts import text_of
+from longshore.core.model import Problem
+
+
+def check(
+    *,
+    config: ConfigFile = None,
+    snapshot: Snapshot = None,
+    origins: Annotated[
+        bool, Parameter(negative="", help="Also list every setting, and where its value comes from.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Check the configuration, the files it names and, with --snapshot, containers' labels. Nothing is started.
+
+    Needs no engine, no HAProxy and no root. Ends with 1 if there is any problem.
+    """
+    loaded = load(config, os.environ)
+    found = gather(loaded, snapshot) if loaded.valid else Offline()
+    problems = [*(problem.as_problem() for problem in loaded.problems), *found.problems]
+    if as_json:
+        say_json(_answer(loaded, found, problems, origins=origins))
+    else:
+        _tell(loaded.path, loaded, found, problems, origins=origins)
+    return FINDING if problems else FINE
+
+
+def _answer(loaded: Loaded, found: Offline, problems: list[Problem], *, origins: bool) -> dict[str, object]:
+    answer: dict[str, object] = {
+        "valid": not problems,
+        "config": str(loaded.path) if loaded.path else None,
+        "problems": to_json(problems),
+        "notes": found.notes,
+        "services": to_json(found.services),
+    }
+    if origins:
+        answer["origins"] = to_json(dict(loaded.origins))
+    return answer
+
+
+def _tell(path: Path | None, loaded: Loaded, found: Offline, problems: list[Problem], *, origins: bool) -> None:
+    if origins and loaded.origins:
+        say(*columns((setting, origin.value, origin.where) for setting, origin in loaded.origins.items()), "")
+    if found.services:
+        rows = (
+            (
+                service.name,
+                plural(len(service.endpoints), "endpoint"),
+                ", ".join(text_of(route, service.mode) for route in service.routes) or "no route",
+            )
+            for service in found.services
+        )
+        say("services", *columns(rows, "  "))
+    say(*(f"note: {clean(note)}" for note in found.notes))
+    say(*problem_lines(problems))
+    name = path or "no configuration file, so the defaults"
+    say(f"{name}: {plural(len(problems), 'problem') if problems else 'fine'}")

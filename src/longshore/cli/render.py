@@ -1,0 +1,118 @@
+"""`longshore render`: the configuration that HAProxy would be started with, and its map files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from longshore.agent.connect import always_of, frontends_of, process_of
+from longshore.agent.report import to_json
+from longshore.cli.ending import FINDING, FINE, USAGE, End
+from longshore.cli.offline import gather
+from longshore.cli.options import AsJson, ConfigFile, Snapshot
+from longshore.cli.shown import problem_lines
+from longshore.cli.text import clean, plural, say, say_json
+from longshore.config import Config, ConfigError, load
+from longshore.core.arrange import layout, map_files
+from longshore.core.capabilities import TYPICAL, Capabilities
+from longshore.core.hold import SCRIPT
+from longshore.core.model import Problem, Service
+from longshore.core.overrides import Overrides
+from longshore.core.render import Paths, first_files, maps_of
+from longshore.core.render import render as rendered
+from longshore.core.wanted import Wanted, Wanter, own_frontends
+
+NEWEST = max(TYPICAL)
+SERIES = ", ".join(f"{major}.{minor}" for major, minor in sorted(TYPICAL))
+
+
+def render(
+    *,
+    config: ConfigFile = None,
+    snapshot: Snapshot = None,
+    haproxy: Annotated[str, Parameter(help=f"For which HAProxy: {SERIES}.")] = f"{NEWEST[0]}.{NEWEST[1]}",
+    out: Annotated[
+        Path | None, Parameter(help="Write haproxy.cfg and the maps into the folder haproxy/ of this one instead.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print the haproxy.cfg that HAProxy would be started with; the maps that go with it follow as comments.
+
+    Needs no engine, no HAProxy and no root. With --out, try it with: haproxy -c -f DIR/haproxy/haproxy.cfg
+    Problems are on stderr, and make it end with 1; what is not concerned is rendered all the same.
+    """
+    caps = _capabilities(haproxy)
+    try:
+        loaded = load(config, os.environ)
+        settings = loaded.config
+    except ConfigError as error:
+        print(*problem_lines(p.as_problem() for p in error.problems), sep="\n", file=sys.stderr)
+        return FINDING
+    found = gather(loaded, snapshot)
+    problems = list(found.problems)
+    state = out.absolute() if out else settings.state_dir
+    try:
+        paths = Paths(str(state))
+        text, maps = _files(settings, paths, caps, found.services, problems)
+    except ValueError as error:
+        raise End(FINDING, f"cannot be rendered: {error}") from None
+    if out:
+        _write(paths, text, maps)
+    if as_json:
+        answer = {"config": text, "maps": maps, "problems": to_json(problems), "notes": found.notes}
+        say_json(answer)
+    elif out:
+        say(f"{paths.config} and {plural(len(maps), 'map')} written")
+    else:
+        sys.stdout.write(text + "".join(_comment(path, content) for path, content in maps.items()))
+    print(
+        *(f"note: {clean(note)}" for note in found.notes), *problem_lines(problems), sep="\n", end="", file=sys.stderr
+    )
+    if found.notes or problems:
+        print(file=sys.stderr)
+    return FINDING if problems else FINE
+
+
+def _capabilities(series: str) -> Capabilities:
+    try:
+        major, minor = series.split(".")[:2]
+        return TYPICAL[int(major), int(minor)]
+    except (ValueError, KeyError):
+        raise End(USAGE, f"HAProxy {series!r} is not known here", f"known: {SERIES}") from None
+
+
+def _files(
+    config: Config, paths: Paths, caps: Capabilities, services: tuple[Service, ...], problems: list[Problem]
+) -> tuple[str, dict[str, str]]:
+    """The configuration, and the content of each map by its path. Services that cannot be rendered become problems."""
+    wanter = Wanter(caps, paths)
+    good: list[Service] = []
+    backends = {}
+    for service in services:
+        try:
+            backends[service.name] = wanter.backend(service, Overrides(), lambda *_: True)
+            good.append(service)
+        except ValueError as error:
+            problems.append(Problem(f"service {service.name}", str(error), service=service.name))
+    frontends = (*frontends_of(config, paths, lambda path: path), *own_frontends(good, paths, {}))
+    wanted = Wanted(process_of(config, paths), frontends, backends)
+    spare = config.haproxy.spare_slots
+    arranged, backend_of = layout(wanted, None, caps, always_of(caps, paths), spare)
+    maps = map_files(wanted, backend_of, maps_of(arranged))
+    texts = {p: "".join(f"{key} {value}\n" for key, value in sorted(maps[p].items())) for p in sorted(maps)}
+    return rendered(arranged, caps), texts
+
+
+def _comment(path: str, text: str) -> str:
+    return f"\n# {path}\n" + "".join(f"#   {line}\n" for line in text.splitlines() or ["(empty)"])
+
+
+def _write(paths: Paths, text: str, maps: dict[str, str]) -> None:
+    files = {paths.config: text, paths.lua: SCRIPT, **first_files(paths), **maps}
+    for name, content in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(content, encoding="utf-8")

@@ -1,0 +1,52 @@
+"""`wait`: for services, for the agent, not for ever."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from tests.cli.conftest import Command, ServedAgent
+
+
+def test_what_is_up_already_is_not_waited_for(agent: ServedAgent, command: Command) -> None:
+    ended = command("wait", "shop-web")
+    assert (ended.code, ended.out, ended.err) == (0, "shop-web: 1 endpoint up\n", "")
+
+
+def test_it_ends_when_enough_are_up(agent: ServedAgent, command: Command) -> None:
+    timer = threading.Timer(0.2, lambda: agent.do(agent.fake.put("shop-web-2", "up")))
+    timer.start()
+    ended = command("wait", "shop-web=2", "--timeout", "30s", "--json")
+    timer.join()
+    assert ended.code == 0
+    assert json.loads(ended.out) == {"ready": True, "services": [{"name": "shop-web", "up": 2, "count": 2}]}
+    assert "waiting: shop-web 1/2" in ended.err
+
+
+def test_too_late_is_1_and_says_how_far_it_came(agent: ServedAgent, command: Command) -> None:
+    ended = command("wait", "shop-web=5", "other", "--timeout", "100ms")
+    assert (ended.code, ended.out) == (1, "")
+    assert "waited 0.1 s: shop-web has 1 of 5 endpoints up; other has 0 of 1 endpoints up" in ended.err
+    ended = command("wait", "shop-web=5", "--timeout", "0", "--json")
+    assert ended.code == 1
+    assert json.loads(ended.out)["ready"] is False
+
+
+def test_an_agent_that_is_not_there_yet_is_waited_for(agent: ServedAgent, command: Command) -> None:
+    """A script may start it in the background and wait right away."""
+    agent.unserve()
+    timer = threading.Timer(0.3, agent.serve)
+    timer.start()
+    ended = command("wait", "shop-web", "--timeout", "30s")
+    timer.join()
+    assert ended.code == 0
+    assert "waiting for the agent" in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["shop-web="], ["shop-web=x"], ["=1"], ["a", "--timeout", "soon"], ["a", "--timeout", "-1"]]
+)
+def test_wrong_usage_is_2(command: Command, arguments: list[str]) -> None:
+    assert command("wait", *arguments).code == 2
