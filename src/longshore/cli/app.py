@@ -126,7 +126,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def tell(end: End) -> None:
     """Say an error: what and where, then what to do next."""
-    print(f"{paint('longshore:', 'red', sys.stderr)} {clean(end.what)}", file=sys.stderr)
+    for line in end.what.splitlines():
+        print(f"{paint('longshore:', 'red', sys.stderr)} {clean(line)}", file=sys.stderr)
     if end.hint:
         print(f"  {clean(end.hint)}", file=sys.stderr)
 

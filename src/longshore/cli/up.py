@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -64,10 +63,8 @@ def up(
     try:
         folder = loaded.config.state_dir
     except ConfigError as error:
-        first, *more = map(str, error.problems)
-        raise End(
-            FINDING, "\n  ".join([first, *more]), "`longshore check` checks it without starting anything"
-        ) from None
+        hint = "`longshore check` checks it without starting anything"
+        raise End(FINDING, "\n".join(map(str, error.problems)), hint) from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,10 +112,10 @@ class Run:
             if await self._start():
                 haproxy = self._life.answers.status().haproxy
                 addresses = " ".join(haproxy.addresses) or "nothing"
-                log.info(f"longshore {__version__} serves", addresses=addresses, haproxy=haproxy.version)
+                log.info("serving", addresses=addresses, haproxy=haproxy.version, longshore=__version__)
                 await self._life.serve(self._stop)
                 if not leave_running:
-                    log.info(f"draining and stopping HAProxy, at most {DRAIN:g} s")
+                    log.info("draining and stopping HAProxy", at_most=f"{DRAIN:g} s")
         except HAProxyError:
             raise
         except Exception:
