@@ -22,8 +22,8 @@ _EVERY = 1.0
 class Attached:
     """The HAProxy behind `paths.socket`.
 
-    `master_socket` is the path of its master socket ("" if it has none), `config_file` the file it was started with, `binary`
-    the same HAProxy for checking configurations ("" to leave that to the reload).
+    `master_socket` is the path of its master socket ("" if it has none), `config_file` the file it was started with,
+    `binary` the same HAProxy for checking configurations ("" to leave that to the reload).
     """
 
     managed = False
@@ -79,9 +79,9 @@ class Attached:
             began = time.monotonic()
             if await self._loaded_by_hand(config):
                 return Reloaded(reason, self._runtime.pid, time.monotonic() - began)
+            await reloading.save_states(self._runtime, self.paths)
             warnings = await self._checked(config)
             self._config.place()
-            await reloading.save_states(self._runtime, self.paths)
             if self._master is None:
                 self._worker = self._worker or self._runtime.pid
                 raise ReloadError(

@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -94,6 +95,13 @@ def identify(pid: int) -> Identity | None:
         return None
     fields = stat[stat.rindex(")") + 2 :].split()  # from field 3 on; the name before may hold anything
     return None if fields[0] in "ZX" else Identity(pid, int(fields[19]), boot)
+
+
+def with_words(wanted: Callable[[tuple[str, ...]], bool]) -> tuple[Identity, ...]:
+    """Every process whose command line is wanted."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    found = (identify(pid) for pid in pids)
+    return tuple(each for each in found if each and wanted(each.words))
 
 
 def reap(pid: int) -> int | None:

@@ -11,11 +11,12 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from longshore.clients.haproxy import RuntimeClient
 from longshore.clients.haproxy_faults import HAProxyError, UnreachableError
-from longshore.clients.haproxy_master import MasterClient, Processes
+from longshore.clients.haproxy_master import MasterClient
 from longshore.core.paths import Paths
 from longshore.haproxy import identity, reloading
 from longshore.haproxy.addresses import binds_of, busy
@@ -28,6 +29,7 @@ from longshore.haproxy.validate import check
 
 START = 60.0  # seconds until a new HAProxy must answer
 ADOPT = 10.0  # seconds until a running one must
+VANISH = 2.0  # seconds that an ending program has to let go of an address
 TERM = 5.0  # seconds from SIGTERM to SIGKILL
 
 
@@ -69,11 +71,12 @@ class Managed:
         """Start HAProxy with this configuration. One of ours that runs but could not be adopted is replaced."""
         async with self._lock:
             former = identity.recall(self.paths.pid)
-            family = await self._family() if former else frozenset()
-            await self._checked(config, binds_of(config), family | ({former.pid} if former else frozenset()))
+            family = self._family()
+            reloading.clear_states(self.paths)
+            await self._free(binds_of(config), family, patience=VANISH)
+            await self._checked(config)
             self._config.place()
             self._config.settle()
-            reloading.clear_states(self.paths)
             self._output.trim()
             mark = self._output.mark()
             await self._runtime.reconnect()
@@ -81,18 +84,18 @@ class Managed:
             try:
                 await self._answers(self._identity, mark, START)
             except BaseException:
-                await self._end(self._identity, frozenset())
+                await self._end(self._identity)
                 if former:
                     identity.remember(self.paths.pid, former)
                 raise
-            if former:
-                former.send(signal.SIGUSR1)
+            for each in (former,) if former else family:  # could not be adopted, or workers that lost their master
+                each.send(signal.SIGUSR1)
 
     async def adopt(self) -> bool:
         """Take over our HAProxy that runs. No reload, unless one was under way when we died: that one is finished."""
         async with self._lock:
             found = identity.recall(self.paths.pid) or await self._by_socket()
-            if found is None or not {self.paths.config, self.paths.master} <= _paths_in(found):
+            if found is None or not self._ours(found.words):
                 return False
             try:
                 await self._answers(found, self._output.mark(), ADOPT)
@@ -113,7 +116,8 @@ class Managed:
         async with self._lock:
             began = time.monotonic()
             new = tuple(set(binds_of(config)) - set(binds_of(self._config.text)))
-            warnings = await self._checked(config, new, await self._family() if new else frozenset())
+            await self._free(new, self._family() if new else ())
+            warnings = await self._checked(config)
             self._config.place()
             try:
                 await reloading.save_states(self._runtime, self.paths)
@@ -145,21 +149,27 @@ class Managed:
         async with self._lock:
             known = self._identity or identity.recall(self.paths.pid)
             if known:
-                family = await self._family()
                 await self._runtime.close()  # it would keep the worker waiting
                 if drain > 0 and known.send(signal.SIGUSR1):
                     await _within(drain, known)
-                await self._end(known, family)
+                await self._end(known)
             await self._runtime.close()
 
     async def close(self) -> None:
         """Let go of it; it keeps running."""
         await self._runtime.close()
 
-    async def _checked(self, config: str, binds: tuple[str, ...], ours: frozenset[int]) -> tuple[str, ...]:
+    async def _free(self, binds: tuple[str, ...], family: Collection[Identity], patience: float = 0.0) -> None:
+        """See that nobody else listens on these addresses; a program that is just ending has `patience` seconds."""
+        ours = frozenset(each.pid for each in family)
+        end = time.monotonic() + patience
+        while taken := await asyncio.to_thread(busy, binds, ours):
+            if time.monotonic() >= end or any(each.pid for each in taken):
+                raise AddressError(tuple(taken))
+            await asyncio.sleep(0.02)
+
+    async def _checked(self, config: str) -> tuple[str, ...]:
         """Offer the configuration and have it checked; answers HAProxy's warnings."""
-        if taken := await asyncio.to_thread(busy, binds, ours):
-            raise AddressError(tuple(taken))
         try:
             faults = await check(self.binary, self._config.offer(config))
             if any(fault.fatal for fault in faults):
@@ -208,10 +218,10 @@ class Managed:
             try:
                 now = await self._master.processes()
                 if now.master == known.pid and now.worker:
-                    async with asyncio.timeout_at(end):
-                        await reloading.go_over(self._runtime, now.worker)
-                    return
-            except (UnreachableError, TimeoutError):
+                    await self._runtime.renew()
+                    if self._runtime.pid == now.worker:
+                        return
+            except UnreachableError:
                 pass
             if not known.alive:
                 self._reap(known)
@@ -230,25 +240,26 @@ class Managed:
         except HAProxyError:
             return None
 
-    async def _family(self) -> frozenset[int]:
-        """The pids of our HAProxy: master, worker and old workers."""
-        with contextlib.suppress(HAProxyError):
-            now: Processes = await self._master.processes()
-            return now.pids
-        return frozenset({self.pid} - {0})
-
-    async def _end(self, known: Identity, family: frozenset[int]) -> None:
+    async def _end(self, known: Identity) -> None:
         """SIGTERM, then SIGKILL to the master and what is left of its workers."""
-        workers = [found for pid in family - {known.pid} if (found := identity.identify(pid))]
+        workers = [each for each in self._family() if each != known]
         if known.send(signal.SIGTERM):
             await _within(TERM, known)
-        for each in (known, *(worker for worker in workers if worker.alive and _is_ours(worker, self.paths))):
+        for each in (known, *workers):
             if each.send(signal.SIGKILL):
                 await _within(TERM, each)
         self._reap(known)
         self._clear()
         if self._identity == known:
             self._identity = None
+
+    def _family(self) -> tuple[Identity, ...]:
+        """Every process of a HAProxy that runs with our files: masters, workers, also those that lost their master."""
+        return identity.with_words(self._ours)
+
+    def _ours(self, words: tuple[str, ...]) -> bool:
+        """Whether a command line names our files; `-S PATH,mode,600` names PATH."""
+        return {self.paths.config, self.paths.master} <= {word.split(",")[0] for word in words}
 
     def _clear(self) -> None:
         for path in (self.paths.pid, self.paths.master, self.paths.socket):
@@ -263,15 +274,6 @@ async def _within(seconds: float, known: Identity) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await known.ended()
-
-
-def _paths_in(known: Identity) -> set[str]:
-    """The files its command line names: `-S PATH,mode,600` counts as PATH."""
-    return {word.split(",")[0] for word in known.words}
-
-
-def _is_ours(worker: Identity, paths: Paths) -> bool:
-    return paths.config in _paths_in(worker)
 
 
 def _environment() -> dict[str, str]:

@@ -13,13 +13,13 @@ from longshore.clients.haproxy import RuntimeClient
 from longshore.clients.haproxy_faults import HAProxyError, UnreachableError
 from longshore.clients.haproxy_master import MasterClient, Processes
 from longshore.core.paths import Paths
+from longshore.core.render import first_files
 from longshore.haproxy.config_file import write
 from longshore.haproxy.faults import ReloadError
 from longshore.haproxy.output import Output, alerts
 
 _DEADLINE = 60.0  # seconds until a new worker must serve
 _POLL = 0.01
-_NO_STATES = "1\n"  # the version of the format alone: no warning, no server
 
 
 async def reload(master: MasterClient, runtime: RuntimeClient, output: Output | None) -> Processes:
@@ -78,15 +78,14 @@ async def save_states(runtime: RuntimeClient, paths: Paths) -> None:
     except HAProxyError:
         clear_states(paths)  # old states would be worse than none
         return
-    write(Path(paths.server_state), states.text + "\n" if states.ok and states.text else _NO_STATES)
-    if counters.ok and counters.text:
-        write(Path(paths.stats), counters.text + "\n")
+    for path, reply in ((paths.server_state, states), (paths.stats, counters)):
+        write(Path(path), reply.text + "\n" if reply.ok else first_files(paths)[path])
 
 
 def clear_states(paths: Paths) -> None:
     """Let the next worker start with nothing but its configuration."""
-    write(Path(paths.server_state), _NO_STATES)
-    Path(paths.stats).unlink(missing_ok=True)
+    for path, text in first_files(paths).items():
+        write(Path(path), text)
 
 
 async def _new_worker(master: MasterClient, before: Processes) -> Processes:
