@@ -46,7 +46,7 @@ def document(name: str, address: str = "172.18.0.2", **more: Any) -> dict[str, A
         "HostConfig": {"NetworkMode": more.pop("network_mode", "bridge")},
         "NetworkSettings": {
             "Ports": {"8000/tcp": None},
-            "Networks": {"bridge": {"NetworkID": "n" * 64, "IPAddress": address, "GlobalIPv6Address": ""}},
+            "Networks": {"bridge": {"NetworkID": "n" * 64, "IPAddress": address, "Gateway": "172.18.0.1"}},
         },
         **more,
     }
@@ -63,6 +63,7 @@ class FakeEngine:
     asked: list[str] = field(default_factory=list)  # paths, in the order of asking
     methods: set[str] = field(default_factory=set)
     refuse: dict[str, tuple[int, str]] = field(default_factory=dict)  # path ending -> status, message
+    networks: dict[str, str] = field(default_factory=dict)  # id -> driver
     hold: dict[str, asyncio.Event] = field(default_factory=dict)  # path ending -> waits for it before answering
     before_subscribing: asyncio.Event | None = None  # waited for between the answer to GET /events and its subscription
     after_listing: asyncio.Event | None = None  # waited for between making the list and answering it
@@ -102,7 +103,8 @@ class FakeEngine:
         nanos = int((at or time.time()) * 1e9)
         actor = {"ID": identity, "Attributes": {"name": self._name(identity), **attributes}}
         if kind == "network":
-            actor = {"ID": "n" * 64, "Attributes": {"container": identity, "name": "bridge", "type": "bridge"}}
+            about = {"container": identity, "name": "bridge", "type": "bridge"} | attributes
+            actor = {"ID": about.pop("network", "n" * 64), "Attributes": about}
         event = {"Type": kind, "Action": action, "Actor": actor, "time": nanos // 10**9, "timeNano": nanos}
         self._ring.append(event)
         for queue in self._queues:
@@ -130,6 +132,7 @@ class FakeEngine:
         app.router.add_get("/_ping", self._ping)
         app.router.add_get("/{api}/containers/json", self._list)
         app.router.add_get("/{api}/containers/{id}/json", self._inspect)
+        app.router.add_get("/{api}/networks", self._networks)
         app.router.add_get("/{api}/events", self._events)
         return app
 
@@ -171,6 +174,9 @@ class FakeEngine:
         if doc is None:
             return web.json_response({"message": "No such container"}, status=404)
         return web.json_response(doc)
+
+    async def _networks(self, _: web.Request) -> web.Response:
+        return web.json_response([{"Id": identity, "Driver": driver} for identity, driver in self.networks.items()])
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         filters = json.loads(request.query["filters"])

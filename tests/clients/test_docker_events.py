@@ -51,9 +51,9 @@ def test_a_health_event_loses_its_suffix() -> None:
 
 
 def test_a_network_event_is_about_its_container() -> None:
-    actor = {"ID": "n" * 64, "Attributes": {"container": ID, "name": "shop_default"}}
+    actor = {"ID": "n" * 64, "Attributes": {"container": ID, "name": "shop", "type": "bridge"}}
     assert parse(line(Type="network", Action="connect", Actor=actor)) == Event(
-        ID, "network", "connect", nanos=1795272529600616601
+        ID, "network", "connect", nanos=1795272529600616601, network="n" * 64, driver="bridge"
     )
 
 

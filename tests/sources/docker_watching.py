@@ -7,15 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from longshore.core.address import Here
 from longshore.core.build import Options
-
 from longshore.core.model import Endpoint, EndpointState, Service, Snapshot
 from longshore.sources.docker import Patience, watch
 
 QUICK = Patience(first=0.01, longest=0.05)
 DEADLINE = 30.0
-OPTIONS = Options(source="docker", here=Here(networks=frozenset(), in_container=False, host_network=True))
+OPTIONS = Options(source="docker")
 READY, WAITING, STOPPING = EndpointState.READY, EndpointState.WAITING, EndpointState.STOPPING
 
 

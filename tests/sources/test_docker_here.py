@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from longshore.core.address import Here
 
 from longshore.clients.docker import DockerClient
+from longshore.core.address import Here
 from longshore.sources import docker_here
 from longshore.sources.docker_here import Place, find_here, find_place, own_ids
 from tests.clients.fake_engine import FakeEngine, container_id, serving
@@ -58,7 +58,30 @@ async def place(engine: FakeEngine, tmp_path: Path) -> Place:
 
 
 async def test_on_the_engines_host(engine: FakeEngine, tmp_path: Path) -> None:
-    assert await place(engine, tmp_path) == Place(Here(frozenset(), in_container=False, host_network=True))
+    assert await place(engine, tmp_path) == Place(Here())
+
+
+async def test_networks_that_bypass_the_host_are_known(engine: FakeEngine, tmp_path: Path) -> None:
+    engine.networks = {"1" * 64: "bridge", "2" * 64: "macvlan", "3" * 64: "overlay", "4" * 64: "host"}
+    assert (await place(engine, tmp_path)).here.beyond == {"2" * 64, "3" * 64}
+
+
+async def test_a_proxy_may_hide_the_networks(engine: FakeEngine, tmp_path: Path) -> None:
+    engine.refuse["/networks"] = (403, "denied")
+    assert await place(engine, tmp_path) == Place(Here())
+
+
+async def test_a_new_network_that_bypasses_the_host_gives_no_address(engine: FakeEngine, tmp_path: Path) -> None:
+    async with serving(engine, tmp_path / "s") as host, watching(host) as seen:
+        await seen.until_current()
+        web = engine.add("web")
+        lan = {"NetworkID": "2" * 64, "IPAddress": "192.168.7.5"}
+        engine.containers[web]["NetworkSettings"]["Networks"] = {"lan": lan}
+        engine.emit("connect", web, kind="network", network="2" * 64, type="macvlan")
+        engine.emit("start", web)
+        await seen.until(lambda: seen.last.problems)
+        assert seen.endpoint("web") is None
+        assert "lan" in seen.last.problems[0].what
 
 
 async def test_in_a_container_its_networks_are_ours(
@@ -66,7 +89,7 @@ async def test_in_a_container_its_networks_are_ours(
 ) -> None:
     us = engine.add("longshore")
     inside(monkeypatch, us)
-    here = Here(frozenset({"bridge", "n" * 64}), in_container=True, host_network=False)
+    here = Here(frozenset({"bridge", "n" * 64}), in_container=True, container=us, gateway="172.18.0.1")
     assert await place(engine, tmp_path) == Place(here, us)
 
 
@@ -75,7 +98,7 @@ async def test_in_a_container_on_the_hosts_network(
 ) -> None:
     us = engine.add("longshore", network_mode="host")
     inside(monkeypatch, us)
-    assert (await place(engine, tmp_path)).here == Here(frozenset(), in_container=True, host_network=True)
+    assert (await place(engine, tmp_path)).here == Here(in_container=True, host_network=True, container=us)
 
 
 async def test_a_container_that_joined_anothers_network_has_its_networks(
@@ -86,7 +109,7 @@ async def test_a_container_that_joined_anothers_network_has_its_networks(
     engine.containers[us]["NetworkSettings"]["Networks"] = {}
     inside(monkeypatch, us)
     found = await place(engine, tmp_path)
-    assert found.container == other
+    assert (found.container, found.here.container) == (other, us)
     assert "bridge" in found.here.networks
 
 

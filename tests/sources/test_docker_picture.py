@@ -18,7 +18,7 @@ from longshore.sources.docker_picture import LIVE, Picture
 from tests.clients.fake_engine import container_id, document
 
 NAMES = ("one", "two")
-HERE = Here(networks=frozenset(), in_container=False, host_network=True)
+HERE = Here()
 EPOCH = 1_700_000_000
 
 

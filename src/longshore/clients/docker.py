@@ -1,4 +1,4 @@
-"""A thin client of the Docker Engine API: the five GETs that watching containers takes, and nothing that changes any.
+"""A thin client of the Docker Engine API: the few GETs that watching containers takes, and nothing that changes any.
 
 Use it as `async with DockerClient("unix:///var/run/docker.sock") as client:`; entering negotiates the version. Every
 failure is a DockerError. A socket proxy that lets only GETs through is enough.
@@ -84,6 +84,15 @@ class DockerClient:
         document = await self._json(path)
         try:
             return [str(entry["Id"]) for entry in document]
+        except (TypeError, KeyError) as error:
+            raise not_an_engine(self.host, path, json.dumps(document).encode()) from error
+
+    async def networks(self) -> dict[str, str]:
+        """Give the driver ("bridge", "macvlan", "overlay" …) of every network by its id."""
+        path = self._path("/networks")
+        document = await self._json(path)
+        try:
+            return {str(entry["Id"]): str(entry["Driver"]) for entry in document}
         except (TypeError, KeyError) as error:
             raise not_an_engine(self.host, path, json.dumps(document).encode()) from error
 

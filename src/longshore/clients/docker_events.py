@@ -27,6 +27,8 @@ class Event:
     name: str = ""  # the container's name, when the engine says it
     signal: str = ""  # of a `kill`: a number, as the engine writes it
     nanos: int = 0
+    network: str = ""  # of a network event: the network's id …
+    driver: str = ""  # … and driver: "bridge", "macvlan", "overlay" …
 
     @property
     def time(self) -> float:
@@ -41,12 +43,13 @@ def parse(line: bytes) -> Event | None:
         kind, action, actor = document["Type"], document["Action"], document["Actor"]
         attributes = actor.get("Attributes") or {}
         nanos = int(document.get("timeNano") or int(document["time"]) * 1_000_000_000)
-        container = actor["ID"] if kind == "container" else attributes.get("container", "")
+        identity = str(actor["ID"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no event of a Docker Engine: {line[:80]!r}") from error
     action = action.partition(":")[0]
-    wanted = CONTAINER_ACTIONS if kind == "container" else NETWORK_ACTIONS if kind == "network" else ()
-    if action not in wanted or not container:
-        return None
-    name = attributes.get("name", "") if kind == "container" else ""
-    return Event(container, kind, action, name, str(attributes.get("signal", "")), nanos)
+    if kind == "container" and action in CONTAINER_ACTIONS and identity:
+        return Event(identity, kind, action, attributes.get("name", ""), str(attributes.get("signal", "")), nanos)
+    if kind == "network" and action in NETWORK_ACTIONS and attributes.get("container"):
+        driver = attributes.get("type", "")
+        return Event(attributes["container"], kind, action, nanos=nanos, network=identity, driver=driver)
+    return None

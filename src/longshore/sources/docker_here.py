@@ -1,8 +1,8 @@
 """Where longshore itself runs, as seen by the engine: it decides which addresses of containers can be reached.
 
-In a container of this engine: its networks are ours. On the engine's host: every bridge network is. On another machine:
-only published ports are, at the address of the engine's host. Which container we are, the kernel tells: the engine
-mounts /etc/hostname from a folder named after the container, and cgroup v1 paths carry the id.
+In a container of this engine: its networks are ours. On the engine's host: every network is, but those that bypass the
+host. On another machine: only published ports are, at the address of the engine's host. Which container we are, the
+kernel tells: the engine mounts /etc/hostname from a folder named after the container, and cgroup v1 paths carry the id.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from longshore.clients.docker import DockerClient
+from longshore.clients.docker_faults import DockerError
 from longshore.core.address import Here
 
 ID = re.compile(r"[0-9a-f]{64}")
+BEYOND = ("macvlan", "ipvlan", "overlay")
+"""Drivers of networks that the engine's own host has no address in."""
 MOUNTED = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 
 
@@ -40,23 +43,43 @@ async def find_place(client: DockerClient) -> Place:
         document = await client.inspect(identity)
         if document is None or not _is_us(document, identity):
             continue
-        mode = str((document.get("HostConfig") or {}).get("NetworkMode", ""))
+        us = str(document.get("Id", ""))
+        mode = str(_object(document, "HostConfig").get("NetworkMode", ""))
         if mode.startswith("container:"):
             document = await client.inspect(mode.removeprefix("container:")) or document
-        nowhere = Here(networks=frozenset(), in_container=True, host_network=False)
-        return Place(here_of(document, nowhere), str(document.get("Id", "")))
-    remote = await client.address()
-    return Place(Here(networks=frozenset(), in_container=False, host_network=not remote, remote=remote))
+        here = here_of(document, Here(in_container=True, container=us))
+        return Place(await _with_beyond(client, here), str(document.get("Id", "")))
+    return Place(await _with_beyond(client, Here(remote=await client.address())))
 
 
 def here_of(document: Mapping[str, Any], before: Here) -> Here:
     """Read the networks of the container whose network we use from its inspect; the rest stays as `before`."""
-    if (document.get("HostConfig") or {}).get("NetworkMode") == "host":
-        return replace(before, networks=frozenset(), host_network=True)
-    attached = (document.get("NetworkSettings") or {}).get("Networks") or {}
-    words = {name for name, network in attached.items() if network is not None}
-    words |= {network["NetworkID"] for network in attached.values() if network and network.get("NetworkID")}
-    return replace(before, networks=frozenset(words), host_network=False)
+    if _object(document, "HostConfig").get("NetworkMode") == "host":
+        return replace(before, networks=frozenset(), gateway="", host_network=True)
+    attached = {name: place or {} for name, place in _object(document, "NetworkSettings", "Networks").items()}
+    words = {*attached, *(place["NetworkID"] for place in attached.values() if place.get("NetworkID"))}
+    gateways = [place["Gateway"] for _, place in sorted(attached.items()) if place.get("Gateway")]
+    gateway = gateways[0] if gateways else ""
+    return replace(before, networks=frozenset(words), gateway=gateway, host_network=False)
+
+
+async def _with_beyond(client: DockerClient, here: Here) -> Here:
+    """Find out which networks the host cannot reach, if that matters; a proxy may keep it to itself."""
+    if not here.on_host:
+        return here
+    try:
+        drivers = await client.networks()
+    except DockerError as error:
+        if not error.status:
+            raise
+        return here
+    return replace(here, beyond=frozenset(identity for identity, driver in drivers.items() if driver in BEYOND))
+
+
+def _object(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    for key in path:
+        document = document.get(key) or {}
+    return document
 
 
 def own_ids(mountinfo: str, cgroup: str, hostname: str) -> tuple[str, ...]:
@@ -80,7 +103,7 @@ def _is_us(document: Mapping[str, Any], identity: str) -> bool:
     """A full id is certain; a host name that looks like a short id must be that container's host name."""
     if len(identity) == 64:
         return True
-    return (document.get("Config") or {}).get("Hostname") == identity
+    return bool(_object(document, "Config").get("Hostname") == identity)
 
 
 def _read(path: str) -> str:

@@ -21,7 +21,7 @@ from longshore.core.address import Here
 from longshore.core.build import Builder
 from longshore.core.containers import Container, from_inspect
 from longshore.core.model import Problem, Snapshot
-from longshore.sources.docker_here import Place, here_of
+from longshore.sources.docker_here import BEYOND, Place, here_of
 from longshore.sources.docker_signals import ends, number
 
 LIVE = ("running", "paused", "restarting")
@@ -94,7 +94,8 @@ class Picture:
             if event.action == "die" or signal:
                 self._ends.setdefault(identity, []).append(End(signal, event.time))
             return Todo(publish=held and self._put(self._containers[identity], event.time), ask=event.action == "die")
-        return Todo(ask=held or identity in self._troubles)
+        moved = event.action == "connect" and self._mind_network(event)
+        return Todo(publish=moved, ask=held or identity in self._troubles)
 
     def learn(self, identity: str, document: Mapping[str, Any] | None, time: float) -> bool:
         """Take in what the engine says of a container (None: there is none); say whether anything changed.
@@ -145,6 +146,16 @@ class Picture:
             return Snapshot(self.source, (), own, stale or "the engine has not been asked yet")
         services, problems = self._builder.build()
         return Snapshot(self.source, services, (*own, *self._troubles.values(), *problems), stale)
+
+    def _mind_network(self, event: Event) -> bool:
+        """Learn of a network, maybe a new one, that the engine's host cannot reach."""
+        place = self._place
+        if place is None or event.driver not in BEYOND or not place.here.on_host:
+            return False
+        beyond = place.here.beyond | {event.network}
+        changed = beyond != place.here.beyond
+        self.situate(replace(place, here=replace(place.here, beyond=beyond)))
+        return changed
 
     def _put(self, container: Container, time: float) -> bool:
         """Hold a container, with what only events tell: whether it is stopping, and since when it is as it is."""
