@@ -9,11 +9,13 @@ import pytest
 from longshore.core.model import Policy, Route, Service
 from tests.haproxy.app import app, echo
 from tests.haproxy.rendered import Rendered, endpoint, exchange, run, server_for
+from tests.haproxy.tls import insecure
 from tests.lab import ports
 from tests.lab.haproxy import every_version
 
 pytestmark = pytest.mark.system
 
+H2_GET = b"\x82\x84\x87\x41\x06a.test"  # HPACK of GET https://a.test/ (RFC 7541)
 HELD = Service("web", routes=(Route("a.test"),), policy=Policy(hold=600))
 
 
@@ -48,14 +50,32 @@ async def test_the_wait_ends_with_503(series: str) -> None:
 
 
 @every_version
-async def test_the_wait_ends_when_the_client_leaves(series: str) -> None:
+async def test_the_wait_ends_when_an_http_2_client_leaves(series: str) -> None:
+    """HTTP/1 clients are not watched by HAProxy before it has chosen a server."""
     async with run(series, HELD) as rendered:
-        asked = [asyncio.create_task(rendered.ask()) for _ in range(5)]
-        await rendered.until_column("scur", "5", "s:web")
-        for one in asked:
-            one.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
-        await rendered.until_column("scur", "0", "s:web")
+        for _ in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", rendered.https, ssl=insecure("h2"))
+            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 5, 1, H2_GET))
+            await rendered.until_column("scur", "1", "s:web")
+            writer.transport.abort()
+            await rendered.until_column("scur", "0", "s:web")
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """One HTTP/2 frame (RFC 9113, section 4.1)."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+@every_version
+async def test_the_wait_ends_when_a_tcp_client_leaves(series: str) -> None:
+    port = ports.free()
+    service = Service("db", "tcp", (Route(listen=f"127.0.0.1:{port}"),), Policy(hold=600))
+    async with run(series, service) as rendered:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        await rendered.until_column("scur", "1", "s:db")
+        writer.close()
+        await writer.wait_closed()
+        await rendered.until_column("scur", "0", "s:db")
         assert await _alerts(rendered) == []
 
 

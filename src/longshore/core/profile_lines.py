@@ -146,6 +146,7 @@ def _hold(service: Service, caps: Capabilities) -> Iterator[str]:
         yield "option abortonclose"  # ends the wait when the client leaves
         yield f"http-request {hold.ACTION} {milliseconds}"
     else:
+        yield f"tcp-request inspect-delay {quote.duration(policy.hold + 1)}"  # without it, rules may not wait
         yield f"tcp-request content {hold.ACTION} {milliseconds}"
 
 

@@ -102,6 +102,7 @@ def _global(layout: Layout, caps: Capabilities) -> Iterator[str]:
     if any(profile.hold for profile in layout.profiles):
         if caps.series >= (3, 1):
             yield "    tune.lua.bool-sample-conversion normal"  # must be chosen, and before the script is loaded
+        yield "    tune.lua.session-timeout 24d"  # 2.6 counts the time that is slept
         yield f"    lua-load-per-thread {paths.lua}"
     yield from ("    " + quote.line(line) for line in process.extra)
 
