@@ -117,6 +117,18 @@ async def test_what_haproxy_refuses_only_when_loading_is_said_and_taken_back(ser
 
 
 @every_version
+async def test_a_configuration_without_a_frontend_runs_until_there_is_one(series: str) -> None:
+    async with plain(series) as here:
+        process = here.managed()
+        await process.start(here.config().partition("frontend")[0])
+        assert await process.runtime().ask("show version")
+        await process.reload(here.config(), "the first frontend")
+        assert await here.ask() == "first"
+        await process.reload(here.config().partition("frontend")[0], "no frontend is left")
+        assert await here.ask() == ""
+
+
+@every_version
 async def test_a_haproxy_that_cannot_start_says_why_and_leaves_nothing_running(series: str) -> None:
     async with plain(series) as here:
         process = here.managed()

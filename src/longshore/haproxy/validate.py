@@ -11,6 +11,7 @@ from longshore.haproxy.faults import BinaryError, ConfigFault
 _SAID = re.compile(r"^\[(ALERT|WARNING)\]\s+\(\d+\) : (.*)$")
 _PLACE = re.compile(r"\[([^\]]*):(\d+)\]\s*:?\s*")
 _SUMMARIES = ("Error(s) found in configuration file", "Fatal errors found in configuration", "Some warnings/errors")
+_NO_LISTENER = 2  # exit code for a configuration without a frontend; it runs all the same, thanks to its sockets
 _DEADLINE = 120.0  # seconds; resolving names in the operator's own lines may take long
 
 
@@ -41,7 +42,7 @@ async def check(binary: str, path: str) -> tuple[ConfigFault, ...]:
             process.kill()
             await process.communicate()
     faults = parse(said, await asyncio.to_thread(_lines, path))
-    if process.returncode and not any(fault.fatal for fault in faults):
+    if process.returncode not in (0, _NO_LISTENER) and not any(fault.fatal for fault in faults):
         reason = said.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
         faults += (ConfigFault(0, reason[0]),)
     return faults
