@@ -24,7 +24,7 @@ class Ports:
         wanted = {r.listen for s in services for r in s.routes if r.listen} - ours
         ask = [a for a in sorted(wanted) if now - self._looked.get(a, -AGAIN) >= AGAIN]
         if ask:
-            found = {b.address: str(b) for b in self._busy(ask)}
+            found = {b.address: b.why for b in self._busy(ask)}
             for address in ask:
                 self._looked[address] = now
                 self.taken.pop(address, None)

@@ -56,6 +56,7 @@ class Reached:
     address: str
     port: int
     reason: str
+    proxied: bool = False  # by the engine's port forwarder
 
 
 def reach(container: Container, port: int, spot: Spot | None, network: str, here: Here) -> Reached:
@@ -91,7 +92,8 @@ def _said(container: Container, port: int, spot: Spot, here: Here) -> Reached:
         )
     if here.host:
         published = _mapping(container, port)
-        return Reached(here.host, published.host_port if published else port, "the host's address, as said")
+        reason = "the host's address, as said"
+        return Reached(here.host, published.host_port if published else port, reason, proxied=published is not None)
     raise RefusedError("the host's address is not known from the balancer's container", "say the IP itself as address")
 
 
@@ -132,7 +134,8 @@ def _published(container: Container, port: int, here: Here) -> Reached | None:
         return None
     if ip(host) is None:
         return None
-    return Reached(host, mapping.host_port, f"published port {joined(mapping.host_ip or '*', mapping.host_port)}")
+    reason = f"published port {joined(mapping.host_ip or '*', mapping.host_port)}"
+    return Reached(host, mapping.host_port, reason, proxied=True)
 
 
 def _situation(container: Container, port: int) -> str:

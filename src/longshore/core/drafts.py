@@ -180,6 +180,7 @@ class _Drafting:
             state=state,
             reason="; ".join(filter(None, (reached.reason, why))),
             since=container.since,
+            proxied=reached.proxied,
         )
 
 
