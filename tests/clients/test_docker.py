@@ -194,6 +194,30 @@ async def test_an_address_that_cannot_be_one_is_refused(host: str) -> None:
     assert "tcp://HOST:PORT" in fault.hint
 
 
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("unix:///var/run/docker.sock", ""),
+        ("tcp://127.0.0.1:2375", ""),
+        ("tcp://[::1]:2375", ""),
+        ("tcp://localhost:2375", ""),
+        ("tcp://192.0.2.7:2375", "192.0.2.7"),
+        ("tcp://[2001:db8::7]:2375", "2001:db8::7"),
+    ],
+)
+async def test_the_machine_of_an_engine_is_told_unless_it_is_this_one(host: str, address: str) -> None:
+    assert await DockerClient(host).address() == address
+
+
+async def test_an_address_of_this_machine_that_is_not_loopback_is_ours_too() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        try:
+            out.connect(("192.0.2.1", 9))  # sends nothing: it only chooses a way
+        except OSError:
+            return  # no way out at all: this machine has no such address
+        assert await DockerClient(f"tcp://{out.getsockname()[0]}:2375").address() == ""
+
+
 async def failure(client: DockerClient) -> DockerError:
     """Give the fault that entering the client raises."""
     with pytest.raises(DockerError) as caught:
