@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--stay", action="store_true", help="afterwards keep everything up until Ctrl-C")
     parser.add_argument("--port", type=int, default=0, help="where the balancer listens (8080 or the next free)")
     wish = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also when it was started in the background
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))  # leave through every `with`
     try:

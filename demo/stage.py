@@ -88,6 +88,7 @@ def setting(engine: EngineClient, port: int) -> Balancer:
 def is_free(port: int) -> bool:
     """Tell whether nobody listens on the port."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that just ended do not matter
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

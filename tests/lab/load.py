@@ -121,7 +121,7 @@ class Load:
             progress.write_text(f"{0:12} {0:12} {0:12}")
             settings = json.dumps({**self._settings, "prefix": f"{self.prefix}-{number}-"})
             command = [sys.executable, "-I", str(CLIENT), settings, str(progress)]
-            self._processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            self._processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True))
         try:
             self.more(0)
         except BaseException:

@@ -217,8 +217,11 @@ class Sender:
         self.stopping = True
 
     async def _watch(self) -> None:
-        """Judge what takes too long, and tell how far we are."""
+        """Judge what takes too long, and tell how far we are. When nobody waits for the report any more, end."""
+        parent = os.getppid()
         while True:
+            if os.getppid() != parent:
+                os._exit(1)
             oldest = time.perf_counter() - self.settings["timeout"]
             for request in [each for each in self.under_way.values() if each.due < oldest]:
                 self.end(request, "timeout")

@@ -91,7 +91,7 @@ def sweep(prefix: str) -> list[Path]:
         if not owner.exists() or Path(f"/proc/{owner.read_text()}").exists():
             continue  # just being made, or in use
         bridge = folder / "bridge"
-        end_family(folder.name, (*ENGINE, "haproxy"))
+        end_family(folder.name, (*ENGINE, "haproxy", "python"))
         if bridge.exists():
             subprocess.run(["ip", "link", "del", bridge.read_text()], capture_output=True, check=False)
         remove_folder(folder)
