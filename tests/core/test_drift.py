@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
-from longshore.core.capabilities import TYPICAL
+import pytest
+
+from longshore.core.capabilities import TYPICAL, Capabilities
 from longshore.core.drift import Observed, ObservedServer, correct, differences
 from longshore.core.plan import plan
 from longshore.core.running import Running
-from longshore.core.steps import AddServer, PutMap, Retire, SetAdmin, SetWeight
+from longshore.core.steps import AddServer, PublishBackend, PutMap, Retire, SetAdmin, SetWeight
 from longshore.core.wanted import Wanted, Wanter
 from tests.core.test_plan import PATHS, service, started, wanted_of
 
@@ -73,3 +75,20 @@ def test_a_map_that_haproxy_does_not_have_gets_no_commands() -> None:
     maps = {path: entries for path, entries in observed.maps.items() if path != PATHS.service_map}
     correct(running, Observed(observed.servers, maps))
     assert not plan(running, wanted, OLD).steps
+
+
+@pytest.mark.parametrize("caps", [OLD, TYPICAL[3, 4]])
+def test_what_was_made_since_the_record_was_written_is_known_again(caps: Capabilities) -> None:
+    """longshore may be killed before it has saved: the next one finds the services where they are."""
+    wanter = Wanter(caps, PATHS)
+    record = started(wanted_of(wanter, []), caps)
+    running = started(wanted_of(wanter, []), caps)
+    wanted = wanted_of(wanter, [service("web", "a", "b")])
+    for step in plan(running, wanted, caps).steps:
+        running.follow(step)
+    correct(record, seen(running))
+    assert record.placed == running.placed
+    assert {type(step) for step in plan(record, wanted, caps).steps} <= {PublishBackend}
+    assert {name: list(b.servers) for name, b in record.backends.items()} == {
+        name: list(b.servers) for name, b in running.backends.items()
+    }

@@ -105,6 +105,13 @@ def made_name(service: str, profile: Profile) -> str:
     return f"s:{service}:{profile.name.removeprefix('p-')}"
 
 
+def made_for(backend: str) -> tuple[str, str] | None:
+    """The service and the profile's name that `made_name` made this name of; None: it is not one of those."""
+    kind, _, rest = backend.partition(":")
+    service, _, digest = rest.rpartition(":")
+    return (service, f"p-{digest}") if kind == "s" and service else None
+
+
 def _kept(wanted: Wanted, running: Running) -> dict[str, str]:
     kept = {}
     for backend, service in running.placed.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from longshore.core.arrange import made_for
 from longshore.core.render import Admin
 from longshore.core.running import Running, RunningBackend, RunningServer
 from longshore.core.server import Server
@@ -64,13 +65,17 @@ def differences(running: Running, observed: Observed) -> tuple[str, ...]:
 
 
 def correct(running: Running, observed: Observed) -> None:
-    """Make the mirror say what HAProxy says. Every backend is compared again by the next plan."""
+    """Make the mirror say what HAProxy says. Every backend is compared again by the next plan.
+
+    A mirror that comes from a record on disk may be older than what runs: backends made at runtime are known by their
+    names, and which service a backend serves is in HAProxy's own map.
+    """
     running.synced.clear()
     for name in [n for n in running.backends if n not in observed.servers]:
         del running.backends[name]
         running.unplace(name)
     for name, seen in observed.servers.items():
-        backend = running.backends.get(name)
+        backend = running.backends.get(name) or _made_since(running, name)
         if backend is None:
             continue
         known = backend.servers
@@ -80,16 +85,24 @@ def correct(running: Running, observed: Observed) -> None:
             if server.admin != "maint":
                 running.leaving.discard((name, server.server.name))
     running.maps = {path: dict(observed.maps[path]) for path in running.maps if path in observed.maps}
+    for name, service in running.maps.get(running.process.paths.service_map, {}).items():
+        if name in running.backends and running.placed.get(name) != service:
+            running.place(name, service)
     running.led.clear()
     for path, entries in running.maps.items():
         for key, value in entries.items():
             running.lead(path, key, value)
 
 
-def add_backends(running: Running, profile_of: Mapping[str, str]) -> None:
-    """Note backends that exist in HAProxy, by name and profile; `correct` fills them."""
-    for name, profile in profile_of.items():
-        running.backends.setdefault(name, RunningBackend(name, profile))
+def _made_since(running: Running, name: str) -> RunningBackend | None:
+    """Take in a backend of ours that the mirror does not know yet; None: it is not ours."""
+    made = made_for(name)
+    if made is None or made[1] not in running.profiles:
+        return None
+    service, profile = made
+    running.backends[name] = RunningBackend(name, profile, published=False)  # to publish it again does no harm
+    running.place(name, service)
+    return running.backends[name]
 
 
 def _server(known: RunningServer | None, seen: ObservedServer) -> RunningServer:
