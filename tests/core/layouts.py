@@ -1,14 +1,18 @@
-"""Layouts that between them use every line the renderer knows: rendered to the goldens, checked by every HAProxy."""
+"""Layouts that between them use every line the renderer knows: rendered to the goldens, checked by every HAProxy.
+
+`python -m tests.core.layouts` writes the goldens anew: read the difference before you commit it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
-from longshore.core.capabilities import Capabilities
+from longshore.core.capabilities import TYPICAL, Capabilities
 from longshore.core.model import Check, Endpoint, Policy, Route, Service
 from longshore.core.profile import profile_of
-from longshore.core.render import Admin, Backend, Bind, Frontend, Layout, Paths, Process
+from longshore.core.render import Admin, Backend, Bind, Frontend, Layout, Paths, Process, render
 from longshore.core.routes import frontend_of
 from longshore.core.server import server_of
 
@@ -61,29 +65,37 @@ def _simple(caps: Capabilities, paths: Paths) -> Layout:
     return layout_of((web,), caps, paths, admin={"two": "drain", "three": "maint"})
 
 
+POLICIES: Mapping[str, Policy] = {
+    "check": Policy(
+        check=replace(
+            HTTP_CHECK,
+            status="200,204,300-399",
+            expect='it\'s "fine" #1 $HOME \\n %[src]',
+            interval=0.5,
+            rise=2,
+            fall=3,
+        )
+    ),
+    "unchecked": Policy(check=Check(kind="none")),
+    "limits": Policy(max_connections=20, slow_start=30, queue_timeout=5, retries=0, timeout=0),
+    "sticky": Policy(sticky="route", redirect_https=True),
+    "safe": Policy(tls=True, hsts=31536000, auth=(f"ann:{HASH}", f"it's:{HASH}")),
+    "held": Policy(hold=5),
+    "stripped": Policy(strip_path=True),
+    "stripped-differently": Policy(strip_path=True),
+    "secure-verified": Policy(server_tls="verify", check=HTTP_CHECK),
+    "secure-insecure": Policy(server_tls="insecure"),
+}
+
+
 def _policies(caps: Capabilities, paths: Paths) -> Layout:
     one = endpoints("10.0.0.1", "fd00::2")
-    checked = replace(
-        HTTP_CHECK, status="200,204,300-399", expect='it\'s "fine" #1 $HOME \\n %[src]', interval=0.5, rise=2, fall=3
-    )
-    policies: dict[str, Policy] = {
-        "check": Policy(check=checked),
-        "unchecked": Policy(check=Check(kind="none")),
-        "limits": Policy(max_connections=20, slow_start=30, queue_timeout=5, retries=0, timeout=0),
-        "sticky": Policy(sticky="route", redirect_https=True),
-        "safe": Policy(tls=True, hsts=31536000, auth=(f"ann:{HASH}", f"it's:{HASH}")),
-        "held": Policy(hold=5),
-        "stripped": Policy(strip_path=True),
-        "stripped-differently": Policy(strip_path=True),
-        "secure-verified": Policy(server_tls="verify", check=HTTP_CHECK),
-        "secure-insecure": Policy(server_tls="insecure"),
-    }
     routes = {
         "stripped": (Route("a.test", "/api"), Route("b.test", "/app", exact=True)),
         "stripped-differently": (Route("a.test", "/"), Route("a.test", "/a"), Route("a.test", "/it's/b c")),
     }
     services = [
-        Service(n, routes=routes.get(n, (Route(f"{n}.test"),)), policy=p, endpoints=one) for n, p in policies.items()
+        Service(n, routes=routes.get(n, (Route(f"{n}.test"),)), policy=p, endpoints=one) for n, p in POLICIES.items()
     ]
     spare = (replace(one[0], weight=256), replace(one[1], backup=True, weight=0))
     services.append(Service("fallback", routes=(Route("*"),), endpoints=spare))
@@ -149,3 +161,19 @@ LAYOUTS: Mapping[str, Callable[[Capabilities, Paths], Layout]] = {
     "tcp": _tcp,
     "everything": _everything,
 }
+
+GOLDENS = Path(__file__).with_name("goldens")
+GOLDEN_OF = [(n, series) for n in LAYOUTS if n != "balances" for series in ((2, 6), (3, 4))]  # one long list of words
+
+
+def golden(name: str, series: tuple[int, int]) -> tuple[Path, str]:
+    """The golden file of a layout, and what the renderer makes of it now."""
+    caps = TYPICAL[series]
+    text = render(LAYOUTS[name](caps, Paths("/var/lib/longshore")), caps)
+    return GOLDENS / f"{name}-{series[0]}.{series[1]}.cfg", text
+
+
+if __name__ == "__main__":
+    for layout_name, layout_series in GOLDEN_OF:
+        file, now = golden(layout_name, layout_series)
+        file.write_text(now)

@@ -24,7 +24,7 @@ class Profile:
     lines: tuple[str, ...]  # without the mode
     users: tuple[str, ...] = ()  # "user:crypt hash" of the userlist that the lines refer to
     hold: bool = False  # the lines need the Lua script
-    dynamic: bool = True  # False: HAProxy takes no servers at runtime with this algorithm (static-rr, rdp-cookie)
+    dynamic: bool = True  # False: HAProxy takes no servers at runtime with this algorithm (static-rr)
     dynamic_cookie: bool = False  # each added server needs `enable dynamic-cookie backend NAME` afterwards (2.6)
 
 
@@ -32,6 +32,7 @@ def profile_of(service: Service, caps: Capabilities, paths: Paths) -> Profile:
     """Return the profile that a service needs. Pure and cheap: called for every changed service."""
     policy = service.policy
     lines = tuple(profile_lines.lines_of(service, caps, paths))
+    algorithm = balance.parse(policy.balance)
     http = service.mode == "http"
     users = policy.auth if http else ()
     return Profile(
@@ -40,6 +41,6 @@ def profile_of(service: Service, caps: Capabilities, paths: Paths) -> Profile:
         lines=lines,
         users=users,
         hold=policy.hold > 0 and caps.lua,
-        dynamic=balance.parse(policy.balance).runtime,
+        dynamic=algorithm.runtime or algorithm.hashed,  # `hash-type consistent` makes them so
         dynamic_cookie=http and bool(policy.sticky) and not caps.server_cookie,
     )
