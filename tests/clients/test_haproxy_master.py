@@ -25,7 +25,7 @@ HEAD = "#<PID>          <type>          <reloads>       <uptime>        <version
             Processes(13, 2, 1, 15, (), "2.6.12"),
         ),
         (
-            "13 master 2 [failed: 0] 0d00h00m08s 3.0\n# workers\n17 worker 0 0d 3.0\n# old workers\n15 worker 1 0d 3.0\n",
+            "13 master 2 [failed: 0] 0d 3.0\n# workers\n17 worker 0 0d 3.0\n# old workers\n15 worker 1 0d 3\n",
             Processes(13, 2, 0, 17, (15,), "3.0"),
         ),
         (  # 3.2+: after a failed reload the serving worker is listed among the old ones

@@ -87,6 +87,10 @@ class Plain:
         """Remove a file."""
         Path(path).unlink()
 
+    def size(self, path: str) -> int:
+        """The bytes in a file."""
+        return Path(path).stat().st_size
+
     def files(self) -> set[str]:
         """The names of the files HAProxy lives with."""
         return {path.name for path in Path(self.paths.folder).iterdir()}

@@ -116,6 +116,36 @@ async def test_what_haproxy_refuses_only_when_loading_is_said_and_taken_back(ser
         assert await here.ask() == "third"
 
 
+@oldest_and_newest
+async def test_a_reload_that_is_cancelled_is_finished_first(series: str) -> None:
+    """A SIGTERM of ours in the middle leaves no doubt about what runs."""
+    async with plain(series) as here:
+        process = here.managed()
+        await process.start(here.config())
+        reloading = asyncio.create_task(process.reload(here.config("second"), "test"))
+        await eventually(lambda: "haproxy.cfg.previous" in here.files(), every=0.001, what="the reload has begun")
+        reloading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reloading
+        assert "haproxy.cfg.previous" not in here.files()
+        assert await here.ask() == "second"
+
+
+@oldest_and_newest
+async def test_haproxys_messages_never_fill_the_disk(series: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longshore.haproxy.output.LIMIT", 20_000)
+    monkeypatch.setattr("longshore.haproxy.output.KEEP", 5_000)
+    async with plain(series) as here:
+        process = here.managed()
+        await process.start(here.config())
+        for n in range(5):
+            lines = [f"{verb} server app/s{m}" for m in range(200) for verb in ("add", "del")]
+            await process.runtime().run([f"{line} 127.0.0.1:1" if line[0] == "a" else line for line in lines])
+            await process.save(here.config(f"word{n}"))
+            assert 0 < here.size(process.log) <= 20_000
+        assert here.written() == here.config("word4")
+
+
 @every_version
 async def test_a_configuration_without_a_frontend_runs_until_there_is_one(series: str) -> None:
     async with plain(series) as here:

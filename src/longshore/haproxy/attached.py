@@ -7,7 +7,7 @@ import time
 
 from longshore.clients.haproxy import RuntimeClient
 from longshore.clients.haproxy_faults import HAProxyError, UnreachableError
-from longshore.clients.haproxy_master import MasterClient
+from longshore.clients.haproxy_master import MasterClient, Processes
 from longshore.core.paths import Paths
 from longshore.haproxy import reloading
 from longshore.haproxy.config_file import ConfigFile
@@ -89,12 +89,7 @@ class Attached:
                     "run `systemctl reload haproxy`; to let longshore do it, start HAProxy with `-W -S PATH` and set "
                     "`haproxy: {master-socket: PATH}`",
                 )
-            try:
-                now = await reloading.reload(self._master, self._runtime, None)
-            except Exception:
-                self._config.restore()
-                raise
-            self._config.settle()
+            now = await reloading.whole(self._replace_worker(self._master))
             self._pid = now.master
             return Reloaded(reason, now.worker, time.monotonic() - began, warnings)
 
@@ -122,6 +117,15 @@ class Attached:
     async def close(self) -> None:
         """Let go of it."""
         await self._runtime.close()
+
+    async def _replace_worker(self, master: MasterClient) -> Processes:
+        try:
+            now = await reloading.reload(master, self._runtime, None)
+        except Exception:
+            self._config.restore()
+            raise
+        self._config.settle()
+        return now
 
     async def _reach(self) -> None:
         try:

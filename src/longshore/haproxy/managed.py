@@ -16,7 +16,7 @@ from pathlib import Path
 
 from longshore.clients.haproxy import RuntimeClient
 from longshore.clients.haproxy_faults import HAProxyError, UnreachableError
-from longshore.clients.haproxy_master import MasterClient
+from longshore.clients.haproxy_master import MasterClient, Processes
 from longshore.core.paths import Paths
 from longshore.haproxy import identity, reloading
 from longshore.haproxy.addresses import binds_of, busy
@@ -25,6 +25,7 @@ from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import AddressError, BinaryError, ConfigError, StartError
 from longshore.haproxy.identity import Identity
 from longshore.haproxy.output import Output, alerts, stdout
+from longshore.haproxy.reloading import whole
 from longshore.haproxy.validate import check
 
 START = 60.0  # seconds until a new HAProxy must answer
@@ -118,21 +119,26 @@ class Managed:
             new = tuple(set(binds_of(config)) - set(binds_of(self._config.text)))
             await self._free(new, self._family() if new else ())
             warnings = await self._checked(config)
-            self._config.place()
-            try:
-                await reloading.save_states(self._runtime, self.paths)
-                now = await reloading.reload(self._master, self._runtime, self._output)
-            except Exception:
-                self._config.restore()
-                raise
-            self._config.settle()
-            self._output.trim()
+            now = await whole(self._replace_worker())
             return Reloaded(reason, now.worker, time.monotonic() - began, warnings)
+
+    async def _replace_worker(self) -> Processes:
+        self._config.place()
+        try:
+            await reloading.save_states(self._runtime, self.paths)
+            now = await reloading.reload(self._master, self._runtime, self._output)
+        except Exception:
+            self._config.restore()
+            raise
+        self._config.settle()
+        self._output.trim()
+        return now
 
     async def save(self, config: str) -> None:
         """Put the configuration in place for the next start."""
         async with self._lock:
             await asyncio.to_thread(self._config.write, config)
+            self._output.trim()
 
     async def wait_exit(self) -> str:
         """Wait until HAProxy has ended; answers how."""

@@ -7,7 +7,9 @@ there, `show proc` lists either a new worker or a higher number of failures.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from longshore.clients.haproxy import RuntimeClient
 from longshore.clients.haproxy_faults import HAProxyError, UnreachableError
@@ -45,6 +47,18 @@ async def reload(master: MasterClient, runtime: RuntimeClient, output: Output | 
 
 
 _SAFE = "the old configuration goes on serving"
+
+
+async def whole(work: Coroutine[Any, Any, Processes]) -> Processes:
+    """Do not let a cancellation cut a reload in the middle: it is finished, or taken back, first."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen; being cancelled is what counts
+        raise
 
 
 async def running(master: MasterClient, deadline: float = 15.0) -> Processes:
