@@ -40,7 +40,8 @@ class Builder:
         self._groups: dict[str, tuple[Service, ...]] = {}  # group name → its services
         self._claims: dict[str, dict[str, Service]] = {}  # service name → group name → service; hardly ever two
         self._troubles: dict[str, tuple[Problem, ...]] = {}  # what has problems → these
-        self._order: list[str] | None = None  # sorted names of services; None when some came or went
+        self._services: dict[str, Service] = {}  # who has each name
+        self._sorted = True  # whether these are in order
         self._touched: set[str] = set()  # names of groups to build anew
         self._built: tuple[tuple[Service, ...], tuple[Problem, ...]] | None = None
         for service in options.operator:
@@ -76,11 +77,11 @@ class Builder:
             for group in self._touched:
                 self._build_group(group)
             self._touched.clear()
-            if self._order is None:
-                self._order = sorted(self._claims)
-            services = tuple(_winner(name, self._claims[name]) for name in self._order)
+            if not self._sorted:
+                self._services = dict(sorted(self._services.items()))
+                self._sorted = True
             problems = {problem for found in self._troubles.values() for problem in found}
-            self._built = services, tuple(sorted(problems, key=lambda one: (one.where, one.what)))
+            self._built = tuple(self._services.values()), tuple(sorted(problems, key=lambda one: (one.where, one.what)))
         return self._built
 
     def _contribute(self, container_id: str) -> None:
@@ -107,10 +108,11 @@ class Builder:
         """Make the services of all drafts with one group name; containers of one image may be several services."""
         before = {service.name: service for service in self._groups.pop(group, ())}
         drafts = [draft for one in self._drafts.get(group, {}).values() for draft in one]
-        shapes = {draft.routes for draft in drafts if draft.group.by_image}
+        shapes = {draft.routes for draft in drafts}
+        named = {draft.routes for draft in drafts if not draft.group.by_image}
         members: dict[str, list[Draft]] = defaultdict(list)
         for draft in drafts:
-            apart = draft.group.by_image and len(shapes) > 1
+            apart = len(shapes) > 1 and draft.routes not in named
             members[told_apart(group, draft.routes) if apart else group].append(draft)
         problems: list[Problem] = []
         after: dict[str, Service] = {}
@@ -128,15 +130,16 @@ class Builder:
 
     def _claim(self, group: str, before: dict[str, Service], after: dict[str, Service]) -> None:
         """Enter the services of a group under their names."""
-        if before.keys() != after.keys():
-            self._order = None
         for name in before.keys() | after.keys():
             claims = self._claims.setdefault(name, {})
             claims.pop(group, None)
             if name in after:
                 claims[group] = after[name]
-            if not claims:
-                del self._claims[name]
+            if claims:
+                self._sorted &= name in self._services
+                self._services[name] = _winner(name, claims)
+            else:
+                del self._claims[name], self._services[name]
             self._note(f"name {name}", (_contested(name, claims),) if len(claims) > 1 else ())
 
     def _note(self, what: str, problems: tuple[Problem, ...]) -> None:

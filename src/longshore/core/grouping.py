@@ -72,8 +72,8 @@ def _familiar(image: str) -> str:
 
 def told_apart(name: str, routes: Iterable[Route]) -> str:
     """Give the name of one of several services of an image: the image and what leads there, "nginx-a.example.com"."""
-    first = next(iter(routes), None)
-    if first is None:
-        return name
-    what = first.host if first.host != "*" else first.listen or first.path
-    return tidy(f"{name}-{what.replace('*', 'any')}") or name
+    for route in routes:
+        host = route.host.replace("*", "any") if route.host != "*" else ""
+        what = "-".join(filter(None, (tidy(part) for part in (host, route.listen, route.path))))
+        return tidy(f"{name}-{what or 'any'}")
+    return name

@@ -64,8 +64,10 @@ def _not_a_service(service: str, key: str, where: str) -> Problem | None:
     label = f"label {PREFIX}{shown(f'{service}.{key}', 80)[1:-1]}"
     if service in KEYS:
         meant = closest(f"{service}-{key}")
-        hint = f"did you mean {PREFIX}{meant}?" if meant != service else "a service needs another name"
+        hint = f"did you mean {PREFIX}{meant}?" if meant not in ("", service) else "give the service another name"
         return Problem(where, f"{label}: {service} is a key, not a service", hint)
+    if not service:
+        return Problem(where, f"{label}: the service has no name", f"did you mean {PREFIX}{shown(key)[1:-1]}?")
     try:
         name(service)
     except RefusedError as refusal:
