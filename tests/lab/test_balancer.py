@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.lab.balancer import Balancer
 from tests.lab.engine import Engine
 from tests.lab.haproxy import oldest_and_newest
-from tests.lab.remains import family
+from tests.lab.remains import family, is_gone
 
 pytestmark = pytest.mark.system
 
@@ -39,5 +38,5 @@ def test_haproxy_survives_longshore_and_ends_with_the_balancer(
     balancer.start()
     assert balancer.worker == worker
     balancer.close()
-    assert not Path(f"/proc/{worker}").exists()
+    assert is_gone(worker)
     assert not family(balancer.folder.name, ("haproxy",))
