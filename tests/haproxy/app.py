@@ -36,6 +36,7 @@ class App:
     refuses_reuse: bool = False  # closes when a second request comes on a connection, which it had promised to keep
     status: int = 200
     delay: float = 0.0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)  # nothing is answered while it is not set
     requests: list[Request] = field(default_factory=list)
     open: int = 0  # connections at this moment
     _connections: int = 0
@@ -73,6 +74,7 @@ class App:
                 while data := await reader.read(1000):
                     writer.write(data)
                 return
+            await self.gate.wait()
             await asyncio.sleep(self.delay)
             body = self.name.encode()
             writer.write(b"HTTP/1.1 %d Said\r\nContent-Length: %d\r\n\r\n" % (self.status, len(body)) + body)
@@ -85,6 +87,7 @@ class App:
 async def app(name: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[App]:
     """Run an `App` on a free port of 127.0.0.1."""
     made = App(name, ports.free())
+    made.gate.set()
     async with _listening(made.serve, made.port, tls):
         yield made
 

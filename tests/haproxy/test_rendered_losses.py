@@ -98,12 +98,15 @@ async def test_connections_to_servers_are_kept_for_what_may_be_repeated(series: 
 @every_version
 async def test_what_runs_on_a_server_in_maint_finishes(series: str) -> None:
     async with app("one") as one, app("two") as two:
-        one.delay = two.delay = 0.5
+        one.gate.clear()
+        two.gate.clear()
         async with run(series, Service("web", routes=HERE, endpoints=(endpoint(one), endpoint(two)))) as rendered:
             asked = [asyncio.create_task(rendered.ask()) for _ in range(6)]
             await rendered.until_column("scur", "6", "s:web")
             name = next(s.name for s, _ in rendered.layout.backends[0].servers)
             await rendered.command(f"set server s:web/{name} state maint")
+            one.gate.set()
+            two.gate.set()
             assert [answer.status for answer in await asyncio.gather(*asked)] == [200] * 6
             assert {(await rendered.ask()).body for _ in range(4)} == {"two"}
 
