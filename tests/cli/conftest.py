@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +51,13 @@ class ServedAgent:
         self.web = Web(self.fake, self.folder)
         self.do(self.web.__aenter__())
 
+    def until_watched(self) -> None:
+        """Wait until somebody has seen everything so far and waits for more."""
+        deadline = time.monotonic() + 30
+        while self.fake.waiting != self.fake.status().seq:
+            assert time.monotonic() < deadline, "nobody waits for a change"
+            time.sleep(0.01)
+
     def unserve(self) -> None:
         self.do(self.web.__aexit__())
 
@@ -58,15 +68,15 @@ class ServedAgent:
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The state directory that commands find; nobody serves there."""
-    folder = tmp_path / "state"
-    folder.mkdir()
+def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The state directory that commands find; nobody serves there. Its path is short: sockets have little room."""
+    folder = Path(tempfile.mkdtemp(prefix="ls"))
     for name in ("LONGSHORE_CONFIG", "DOCKER_HOST", "DOCKER_TLS_VERIFY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LONGSHORE_STATE_DIR", str(folder))
     monkeypatch.setenv("NO_COLOR", "1")
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

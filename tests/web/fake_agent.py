@@ -72,6 +72,7 @@ class FakeAgent:
         self._metrics = Metrics(self.status)
         self.asked: list[tuple[object, ...]] = []
         self.broken = False
+        self.waiting = 0  # somebody waits for a change after this
 
     def status(self) -> Status:
         return self._status
@@ -92,6 +93,7 @@ class FakeAgent:
 
     async def next_change(self, seq: int) -> int:
         async with self._changed:
+            self.waiting = seq
             await self._changed.wait_for(lambda: self._status.seq > seq)
             return self._status.seq
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -23,6 +23,7 @@ class Metrics:
     """The agent's registry: `routed`, `applied`, `step` and `reload` are told by the agent, the rest is its status."""
 
     def __init__(self, status: Callable[[], Status]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series and tell little
         self._registry = CollectorRegistry()
         self._routed = Histogram(
             "longshore_routed_seconds",

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from longshore.cli.ending import FINDING, FINE, INTERRUPTED, USAGE, End
 from longshore.cli.text import clean, paint
@@ -22,90 +23,144 @@ EPILOGUE = (
     """Exit codes: 0 fine, 1 a finding (invalid configuration, not ready), 2 wrong usage, 3 cannot reach the agent."""
 )
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "up": (
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: where it lives, as "module:function", and what the overview says of it."""
+
+    where: str
+    group: str
+    summary: str
+    examples: tuple[str, ...]
+
+
+GROUPS = ("Serve", "Look", "Operate", "Try without an engine", "Options")
+COMMANDS: dict[str, Command] = {
+    "up": Command(
         "longshore.cli.up:up",
-        "longshore up\nlongshore up --config longshore.yaml --leave-running",
+        "Serve",
+        "Discover services and keep HAProxy serving them.",
+        ("longshore up", "longshore up --config longshore.yaml --leave-running"),
     ),
-    "check": (
-        "longshore.cli.check:check",
-        "longshore check --config longshore.yaml\ndocker inspect $(docker ps -q) | longshore check --snapshot -",
-    ),
-    "render": (
-        "longshore.cli.render:render",
-        "longshore render --haproxy 3.4\n"
-        "docker inspect $(docker ps -q) | longshore render --snapshot - --out /tmp/haproxy",
-    ),
-    "status": (
+    "status": Command(
         "longshore.cli.status:status",
-        "longshore status\nlongshore status shop-web --watch\nlongshore status --json | jq .services",
+        "Look",
+        "Sources, services, endpoints, problems.",
+        ("longshore status", "longshore status shop-web --watch", "longshore status --json | jq .services"),
     ),
-    "explain": (
+    "explain": Command(
         "longshore.cli.explain:explain",
-        "longshore explain http://shop.localhost/cart\nlongshore explain :5432",
+        "Look",
+        "Where a request goes, and why.",
+        ("longshore explain http://shop.localhost/cart", "longshore explain :5432"),
     ),
-    "wait": (
-        "longshore.cli.wait:wait",
-        "longshore wait shop-web\nlongshore wait shop-web=3 shop-db --timeout 2m",
-    ),
-    "drain": (
-        "longshore.cli.operate:drain",
-        "longshore drain shop-web/shop-web-1\nlongshore drain shop-web --maint",
-    ),
-    "ready": (
-        "longshore.cli.operate:ready",
-        "longshore ready shop-web/shop-web-1\nlongshore ready shop-web",
-    ),
-    "weight": (
-        "longshore.cli.operate:weight",
-        "longshore weight shop-web/shop-web-1 10\nlongshore weight shop-web/shop-web-1 default",
-    ),
-    "events": (
+    "events": Command(
         "longshore.cli.events:events",
-        "longshore events\nlongshore events --follow --json",
+        "Look",
+        "What happened lately.",
+        ("longshore events", "longshore events --follow --json"),
     ),
-    "reload": (
+    "wait": Command(
+        "longshore.cli.wait:wait",
+        "Look",
+        "Wait until services are served.",
+        ("longshore wait shop-web", "longshore wait shop-web=3 shop-db --timeout 2m"),
+    ),
+    "drain": Command(
+        "longshore.cli.operate:drain",
+        "Operate",
+        "Take endpoints out of rotation.",
+        ("longshore drain shop-web/shop-web-1", "longshore drain shop-web --maint"),
+    ),
+    "ready": Command(
+        "longshore.cli.operate:ready",
+        "Operate",
+        "Put endpoints back into rotation.",
+        ("longshore ready shop-web/shop-web-1", "longshore ready shop-web"),
+    ),
+    "weight": Command(
+        "longshore.cli.operate:weight",
+        "Operate",
+        "Give endpoints another share.",
+        ("longshore weight shop-web/shop-web-1 10", "longshore weight shop-web/shop-web-1 default"),
+    ),
+    "reload": Command(
         "longshore.cli.operate:reload",
-        "longshore reload\nlongshore reload --reason 'new certificates'",
+        "Operate",
+        "Read the configuration again, reload HAProxy.",
+        ("longshore reload", "longshore reload --reason 'new certificates'"),
     ),
-    "mend": (
+    "mend": Command(
         "longshore.cli.operate:mend",
-        "longshore mend",
+        "Operate",
+        "Undo what somebody else changed in HAProxy.",
+        ("longshore mend",),
     ),
-    "schema": (
+    "check": Command(
+        "longshore.cli.check:check",
+        "Try without an engine",
+        "Check configuration and labels.",
+        (
+            "longshore check --config longshore.yaml --origins",
+            "docker inspect $(docker ps -q) | longshore check --snapshot -",
+        ),
+    ),
+    "render": Command(
+        "longshore.cli.render:render",
+        "Try without an engine",
+        "Print the haproxy.cfg.",
+        (
+            "longshore render --haproxy 3.4",
+            "docker inspect $(docker ps -q) | longshore render --snapshot - --out /tmp/lab",
+        ),
+    ),
+    "schema": Command(
         "longshore.cli.schema:schema",
-        "longshore schema > longshore.schema.json",
+        "Try without an engine",
+        "Print the JSON Schema of longshore.yaml.",
+        ("longshore schema > longshore.schema.json",),
     ),
-    "version": (
+    "version": Command(
         "longshore.cli.version:version",
-        "longshore version --json",
+        "Options",
+        "Print the version.",
+        ("longshore version", "longshore version --json"),
     ),
 }
 
 
-def app() -> App:
-    """Make the command line."""
+def app(asked: str = "") -> App:
+    """Make the command line. The command `asked` for tells its own docstring; of the others the summary is enough."""
     from longshore import __version__
 
+    groups = {name: Group(name, sort_key=i) for i, name in enumerate(GROUPS)}
     made = App(
         name="longshore",
         help=HELP,
         help_epilogue=EPILOGUE,
         help_format="plaintext",
         version=__version__,
+        group_commands=groups["Options"],
+        default_parameter=Parameter(show_default=False),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    for name, (where, examples) in COMMANDS.items():
-        epilogue = "Examples:\n" + "\n".join(f"  {line}" for line in examples.splitlines())
-        made.command(where, name=name, help_epilogue=epilogue)
+    for i, (name, command) in enumerate(COMMANDS.items()):
+        made.command(
+            command.where,
+            name=name,
+            help=None if name == asked else command.summary,
+            help_epilogue="Examples:\n" + "\n".join(f"  {line}" for line in command.examples),
+            group=groups[command.group],
+            sort_key=i,
+        )
     return made
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. Errors are on stderr."""
     try:
-        code = app()(list(arguments), exit_on_error=False, print_error=True)
+        code = app(arguments[0] if arguments else "")(list(arguments), exit_on_error=False, print_error=True)
         sys.stdout.flush()
         return code if isinstance(code, int) else FINE
     except CycloptsError:

@@ -26,6 +26,7 @@ Snapshot = Annotated[
     Path | None,
     Parameter(
         name="--snapshot",
+        allow_leading_hyphen=True,
         help="Containers as `docker inspect` prints them (a JSON array); - reads standard input. No engine is asked.",
     ),
 ]

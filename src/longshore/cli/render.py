@@ -34,7 +34,9 @@ def render(
     *,
     config: ConfigFile = None,
     snapshot: Snapshot = None,
-    haproxy: Annotated[str, Parameter(help=f"For which HAProxy: {SERIES}.")] = f"{NEWEST[0]}.{NEWEST[1]}",
+    haproxy: Annotated[
+        str, Parameter(show_default=True, help=f"For which HAProxy: {SERIES}.")
+    ] = f"{NEWEST[0]}.{NEWEST[1]}",
     out: Annotated[
         Path | None, Parameter(help="Write haproxy.cfg and the maps into the folder haproxy/ of this one instead.")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,6 +11,7 @@ from longshore.cli.text import Colour, ago, clean, clock, columns, paint, plural
 from longshore.core.conflicts import text_of
 from longshore.core.explain import Explanation
 from longshore.core.model import Problem
+from longshore.core.places import joined
 
 COLOURS: dict[str, Colour] = {"up": "green", "down": "red", "stale": "red", "current": "green"}
 BAR = 3  # routes of a service that are listed; the rest are counted
@@ -56,10 +58,18 @@ def explanation_lines(told: Explanation, now: float | None = None) -> list[str]:
     lines += columns(facts)
     if told.endpoints:
         lines += ["endpoints"]
-        rows = [(e.seen.state, e.name, e.address, ago(e.seen.since, now), e.seen.reason) for e in told.endpoints]
+        rows = [
+            (e.seen.state, e.name, "" if e.address == e.name else e.address, ago(e.seen.since, now), e.seen.reason)
+            for e in sorted(told.endpoints, key=lambda candidate: as_counted(candidate.name))
+        ]
         lines += columns(rows, "  ", [COLOURS.get(row[0], "yellow") for row in rows])
     lines += [f"note: {clean(note)}" for note in told.notes]
     return lines + _problems(told.problems)
+
+
+def as_counted(name: str) -> list[tuple[int, str]]:
+    """Sort names as people count: web-2 before web-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def _head(status: Status, now: float) -> Iterator[str]:
@@ -104,17 +114,18 @@ def _service(service: ServiceStatus, now: float) -> Iterator[str]:
     good = service.up == len(service.endpoints) > 0
     count = paint(count, "green" if good else "yellow" if service.up else "red")
     yield f"{paint(clean(service.name), 'bold')}  {count}  {clean(service.balance)}  {clean(listed) or 'no route'}"
-    rows = [_endpoint(endpoint, now) for endpoint in service.endpoints]
-    yield from columns(rows, "  ", [COLOURS.get(endpoint.state, "yellow") for endpoint in service.endpoints])
+    endpoints = sorted(service.endpoints, key=lambda endpoint: as_counted(endpoint.name))
+    rows = [_endpoint(endpoint, now) for endpoint in endpoints]
+    yield from columns(rows, "  ", [COLOURS.get(endpoint.state, "yellow") for endpoint in endpoints])
 
 
 def _endpoint(endpoint: EndpointStatus, now: float) -> tuple[str, ...]:
-    address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     said = " (set)" if endpoint.weight_set else ""
+    address = joined(endpoint.address, endpoint.port)
     return (
         endpoint.state,
         endpoint.name,
-        f"{address}:{endpoint.port}",
+        "" if address == endpoint.name else address,
         f"weight {endpoint.weight}{said}" + (", backup" if endpoint.backup else ""),
         "" if endpoint.sessions is None else plural(endpoint.sessions, "session"),
         ago(endpoint.since, now),

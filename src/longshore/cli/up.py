@@ -45,7 +45,9 @@ def up(
             negative="", help="When longshore ends, leave HAProxy serving; the next `longshore up` takes it over."
         ),
     ] = False,
-    log: Annotated[logs.Style, Parameter(help="How to log: for people, key=value or JSON.")] = "auto",
+    log: Annotated[
+        logs.Style, Parameter(show_default=True, help="How to log: for people, key=value or JSON.")
+    ] = "auto",
 ) -> int:
     """Balance: discover services, and keep HAProxy serving exactly what runs, until SIGTERM or Ctrl-C.
 

@@ -20,7 +20,7 @@ RETRY = 0.2  # seconds between looks for an agent that is not there yet
 
 def wait(
     *services: Annotated[str, Parameter(name="SERVICE[=N]", help="A service, and how many endpoints must be up (1).")],
-    timeout: Annotated[str, Parameter(help="How long to wait at most: 30s, 2m.")] = "60s",
+    timeout: Annotated[str, Parameter(show_default=True, help="How long to wait at most: 30s, 2m.")] = "60s",
     as_json: AsJson = False,
     state_dir: StateDir = None,
     config: ConfigFile = None,

@@ -129,7 +129,7 @@ def answers(path: Path) -> bool:
         except (ConnectionRefusedError, FileNotFoundError):
             return False
         except OSError:
-            return True  # not sure: rather refuse than take a living agent's place
+            return os.path.lexists(path)  # not sure: rather refuse than take a living agent's place
     return True
 
 
