@@ -17,7 +17,7 @@ from longshore.agent.files import Files
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Check, EndpointState, Policy, Route, Service
 from longshore.core.overrides import Overrides
-from longshore.core.profile import profile_of
+from longshore.core.profile import Profile, profile_of
 from longshore.core.render import Bind, Frontend, Paths, Process
 from longshore.core.wanted import Wanted, Wanter, own_frontends
 from longshore.haproxy.capabilities import probe
@@ -52,17 +52,19 @@ class World:
         self.process = Managed(self.paths, binary=str(haproxy(series)))
         self.wanter = Wanter(caps, self.paths)
         self.overrides = Overrides()
-        always = (profile_of(Service("default"), caps, self.paths),)
         self.driver = Driver(
             self.process,
             caps,
             self.paths,
             Files(self.paths),
-            always,
+            self.always,
             4,
             lambda what, why: self.said.append((what, why)),
         )
         self.driver.files.prepare()
+
+    def always(self, caps: Capabilities) -> tuple[Profile, ...]:
+        return (profile_of(Service("default"), caps, self.paths),)
 
     def wanted(self, *services: Service) -> Wanted:
         self.wanter.forget(s.name for s in services)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -20,6 +21,8 @@ from longshore.agent.report import (
 )
 from longshore.core.explain import Explanation, Known, Seen, explain
 from longshore.core.model import Endpoint, EndpointState, Problem, Service
+
+PATIENCE = 10.0  # seconds that an operator waits for HAProxy
 
 
 class Answers:
@@ -118,7 +121,11 @@ class Answers:
 
     async def _do(self, what: str, service: str) -> None:
         self._balancer.journal.add(what, "an operator said so", service)
-        await self._balancer.settled()
+        try:
+            await asyncio.wait_for(self._balancer.settled(), PATIENCE)
+        except TimeoutError:
+            hint = "it is kept and tried again; `longshore status` shows what is wrong"
+            raise Refused(f"{what}: HAProxy has not taken it within {PATIENCE:g} s", hint) from None
 
     def _find(self, service: str, endpoint: str | None) -> tuple[Service, tuple[Endpoint, ...]]:
         known = self._balancer.known

@@ -92,6 +92,7 @@ class Balancer:
         self.driver.files.prepare()
         adopted = await self.driver.adopt()
         if adopted:
+            self.wanter = Wanter(self.driver.caps, self.driver.paths)
             self.journal.add("HAProxy adopted", f"pid {self.driver.process.pid} was running and goes on unchanged")
         await self.desired.first_answers(FIRST_ANSWER)
         if not adopted:

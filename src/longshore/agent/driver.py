@@ -22,8 +22,9 @@ from longshore.core.running import Running, from_layout
 from longshore.core.steps import RuntimeStep
 from longshore.core.wanted import Wanted
 from longshore.haproxy.apply import Refusal, apply
+from longshore.haproxy.capabilities import probe_running
 from longshore.haproxy.contract import Process, Reloaded
-from longshore.haproxy.faults import ConfigError
+from longshore.haproxy.faults import BinaryError
 from longshore.haproxy.observe import observe
 
 ATTEMPTS = 3
@@ -69,7 +70,7 @@ class Driver:
     caps: Capabilities
     paths: Paths
     files: Files
-    always: tuple[Profile, ...]  # profiles that are ready before any service asks for them
+    always: Callable[[Capabilities], tuple[Profile, ...]]  # profiles to have ready before any service asks for them
     spare: int  # free slots of each profile
     said: Callable[[str, str], object]  # journal: what, why
     running: Running | None = None
@@ -84,6 +85,10 @@ class Driver:
         async with self._lock:
             if not await self.process.adopt():
                 return False
+            try:
+                self.caps = await probe_running(self.process.runtime())  # an upgrade may wait on disk
+            except BinaryError as error:
+                self.said("the HAProxy that runs cannot be asked what it can do", error.what)
             self.running = self.files.adopted()
             if self.running is not None:
                 await self._observe(self.running)
@@ -198,13 +203,8 @@ class Driver:
 
     def _render(self, wanted: Wanted) -> Arranged:
         """Write the map files and the record, and answer with the configuration that goes with them."""
-        layout_, backend_of = layout(wanted, self.running, self.caps, self.always, self.spare)
+        layout_, backend_of = layout(wanted, self.running, self.caps, self.always(self.caps), self.spare)
         maps = map_files(wanted, backend_of, maps_of(layout_))
         placed = {backend: service for service, backend in backend_of.items()}
         self.files.write(layout_, maps, placed)
         return Arranged(layout_, maps, placed, render(layout_, self.caps))
-
-
-def blamed(error: ConfigError) -> tuple[str, ...]:
-    """The configuration lines that HAProxy refused, for people."""
-    return tuple(str(fault) for fault in error.faults if fault.fatal)

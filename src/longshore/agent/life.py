@@ -86,7 +86,7 @@ class Life:
             caps,
             paths,
             Files(paths),
-            connect.always_of(caps, paths),
+            lambda running: connect.always_of(running, paths),
             config.haproxy.spare_slots,
             journal.add,
         )
