@@ -81,7 +81,7 @@ class Builder:
                 self._services = dict(sorted(self._services.items()))
                 self._sorted = True
             problems = {problem for found in self._troubles.values() for problem in found}
-            self._built = tuple(self._services.values()), tuple(sorted(problems, key=lambda one: (one.where, one.what)))
+            self._built = tuple(self._services.values()), tuple(sorted(problems, key=_by_text))
         return self._built
 
     def _contribute(self, container_id: str) -> None:
@@ -147,6 +147,10 @@ class Builder:
             self._troubles[what] = problems
         else:
             self._troubles.pop(what, None)
+
+
+def _by_text(problem: Problem) -> tuple[str, ...]:
+    return problem.where, problem.what, problem.service, problem.hint
 
 
 def _owner(container: Container) -> str:
