@@ -196,6 +196,9 @@ class Balancer:
                 backends[service.name] = self.wanter.backend(service, overrides, self.admission.serves, recheck=again)
             except ValueError as error:
                 broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
+            if service.policy.hold and not self.driver.caps.lua:
+                what, hint = "this HAProxy has no Lua, so `hold` does nothing", "use a HAProxy built with Lua"
+                broken[service.name] = Problem(f"service {service.name}", what, hint, service.name)
         self.broken = broken
         self.wanter.forget(backends)
         ours = frozenset(

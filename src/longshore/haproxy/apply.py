@@ -55,7 +55,8 @@ def commands(step: steps.RuntimeStep, running: Running, caps: Capabilities) -> l
     match step:
         case steps.AddBackend(backend, profile):
             mode = running.profiles[profile].mode
-            return [command("add", "backend", backend, "from", profile, "mode", mode)]
+            identity = ("guid", f"b:{backend}") if caps.guid else ()  # its counters survive a reload by this
+            return [command("add", "backend", backend, "from", profile, "mode", mode, *identity)]
         case steps.PublishBackend(backend):
             return [command("publish", "backend", backend)]
         case steps.AddServer(backend, server, admin):
