@@ -17,12 +17,12 @@ import structlog
 from cyclopts import Parameter
 
 from longshore import __version__
-from longshore.agent.answers import Answers
 from longshore.agent.life import DRAIN, Life
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, End
 from longshore.cli.options import ConfigFile
+from longshore.cli.telling import tell_journal, tell_problems
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.config import ConfigError, Loaded, load
 from longshore.web.server import SOCKET, SocketTaken, Web, answers
@@ -99,6 +99,7 @@ class Run:
             async with web:
                 self._life.answers.problems += web.problems
                 self._spawn(tell_journal(self._life.answers))
+                self._spawn(tell_problems(self._life.answers))
                 return await self._serve()
         except (HAProxyError, SocketTaken, ValueError) as error:
             raise End(FINDING, getattr(error, "what", str(error)), getattr(error, "hint", "")) from None
@@ -161,14 +162,3 @@ class Run:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def tell_journal(told: Answers) -> None:
-    """Log the journal as it is written."""
-    seen = 0
-    while True:
-        seq = told.status().seq
-        for event in told.events(seen):
-            log.info(event.what, **({"why": event.why} if event.why else {}))
-            seen = event.seq
-        await told.next_change(seq)

@@ -13,7 +13,8 @@ from aiohttp import web
 from longshore.agent.report import Agent, Status, to_json
 
 BEAT = 15.0  # seconds between signs of life of a stream in which nothing happens
-PACE = 0.05  # seconds between looks at the status while it changes all the time
+PACE = 0.05  # seconds at least between looks at the status while it changes all the time
+SHARE = 20  # one look takes at most this part of the time: with many endpoints looking is dear
 T = TypeVar("T")
 
 
@@ -51,29 +52,29 @@ class Follower:
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout
         while True:
+            looked = clock()
             status = self.agent.status()
             if good(status):
                 return status, True
             if clock() >= deadline or self.closing:
                 return status, False
-            looked = clock()
-            await self.next_change(status.seq, deadline - looked)
+            next_look = clock() + max(PACE, SHARE * (clock() - looked))
+            await self.next_change(status.seq, deadline - clock())
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(
-                    self._closing.wait(), max(0.0, min(PACE - (clock() - looked), deadline - clock()))
-                )
+                await asyncio.wait_for(self._closing.wait(), min(next_look, deadline) - clock())
 
     async def stream(self, request: web.Request, after: int) -> web.StreamResponse:
         """Send the journal as server-sent events, from the one after `after` on, while the caller listens."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(request)
+        seq = 0
         with suppress(ConnectionError):
             while not self.closing:
-                seq = self.agent.status().seq
                 for event in self.agent.events(after):
                     data = json.dumps(to_json(event), ensure_ascii=False)
                     await response.write(f"id: {event.seq}\ndata: {data}\n\n".encode())
                     after = event.seq
-                if await self.next_change(seq, BEAT) == seq and not self.closing:
+                before, seq = seq, await self.next_change(seq, BEAT)
+                if seq == before and not self.closing:
                     await response.write(b": alive\n\n")
         return response
