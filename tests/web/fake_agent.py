@@ -77,6 +77,9 @@ class FakeAgent:
     def status(self) -> Status:
         return self._status
 
+    def problems(self) -> tuple[Problem, ...]:
+        return self._status.problems
+
     def explain(self, url: str) -> Explanation:
         if self.broken:
             raise RuntimeError("secret details")

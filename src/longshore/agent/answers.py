@@ -34,7 +34,7 @@ class Answers:
         self._balancer = balancer
         self._types = types
         self._reread = reread
-        self.problems: tuple[Problem, ...] = ()  # of the start, such as the API's own address
+        self.at_start: tuple[Problem, ...] = ()  # of the start, such as the API's own address
         self.certificates: tuple[Problem, ...] = ()
         self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
 
@@ -52,14 +52,9 @@ class Answers:
             haproxy=self._haproxy(),
             sources=shown.sources(b.desired.snapshots, self._types(), b.desired.since),
             services=services,
-            problems=self._problems(),
+            problems=self.problems(),
             plans=PlanCounters(counters.plans, counters.steps, counters.refused, counters.drift),
-            pending=tuple(
-                f"{service.name}: {e.name} {e.reason}"
-                for service in services
-                for e in service.endpoints
-                if e.state == "checking"
-            ),
+            pending=(f"HAProxy is reloaded: {b.driver.reloading}",) if b.driver.reloading else (),
             seq=b.journal.seq,
         )
 
@@ -153,7 +148,7 @@ class Answers:
                 for s in self._view().services(services)
                 for e in s.endpoints
             },
-            self._problems(),
+            self.problems(),
             b.desired.remembered.kept,
         )
 
@@ -179,10 +174,11 @@ class Answers:
             addresses=tuple(bind.address for f in (running.frontends if running else ()) for bind in f.binds),
         )
 
-    def _problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong now; a part of the status that is cheap however many endpoints there are."""
         b = self._balancer
         found = [
-            *self.problems,
+            *self.at_start,
             *self.certificates,
             *self.configuration,
             *((b.desired.store.problem,) if b.desired.store.problem else ()),

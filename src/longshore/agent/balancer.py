@@ -229,7 +229,6 @@ class Balancer:
 
     def _say_trouble(self, problem: Problem) -> None:
         if self.trouble != problem:
-            log.error(problem.what, hint=problem.hint)
             self.journal.add(problem.what, problem.hint)
         self.trouble = problem
 
@@ -264,7 +263,6 @@ class Balancer:
         while True:
             await asyncio.sleep(DRIFT)
             for found in await self.driver.drift():
-                log.warning("HAProxy ran something else than we left there; it is mended", found=found)
                 self.journal.add("drift mended", found)
                 self.poke(recheck=True)
 
@@ -280,7 +278,6 @@ class Balancer:
     async def _supervise(self) -> None:
         """HAProxy has ended by itself: start it again with all that ran."""
         how = await self.driver.process.wait_exit()
-        log.error("HAProxy ended, it is started again", how=how)
         self.journal.add("HAProxy ended", how)
         backoff = Backoff(0.05, 5.0)
         while True:

@@ -74,6 +74,7 @@ class Driver:
     spare: int  # free slots of each profile
     said: Callable[[str, str], object]  # journal: what, why
     running: Running | None = None
+    reloading: str = ""  # why HAProxy is being reloaded right now
     counters: Counters = field(default_factory=Counters)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _wanted: Wanted | None = None  # what was applied last
@@ -180,12 +181,15 @@ class Driver:
     async def _reload(self, wanted: Wanted, reason: str) -> Reloaded:
         before = self._wanted
         arranged = self._render(wanted)
+        self.reloading = reason
         try:
             reloaded = await self.process.reload(arranged.text, reason)
         except HAProxyError:
             if before is not None:
                 self._render(before)  # back to the files of what goes on running
             raise
+        finally:
+            self.reloading = ""
         self.counters.reloads += 1
         self.counters.last_reload, self.counters.last_reload_at = reloaded, time.time()
         self.said(f"HAProxy reloaded in {reloaded.seconds * 1000:.0f} ms", reason)

@@ -94,7 +94,7 @@ class Life:
         self.answers = Answers(self.balancer, lambda: connect.source_names(self.loaded), self.reload)
         self.answers.certificates = self._certificates.problems
         if self._store.found:
-            self.answers.problems += (self._store.found,)
+            self.answers.at_start += (self._store.found,)
 
     async def start(self) -> None:
         """Start the sources, then adopt or start HAProxy. Raises `HAProxyError`."""
@@ -138,8 +138,6 @@ class Life:
             if new.valid is None:
                 problems = tuple(problem.as_problem() for problem in new.problems)
                 self.answers.configuration = problems
-                for problem in problems:
-                    log.error(problem.what, where=problem.where, hint=problem.hint)
                 raise Refused(
                     f"the configuration has {len(problems)} problem(s); the last good one stays in use",
                     "longshore check shows them all",

@@ -165,6 +165,9 @@ class Agent(Protocol):
     def status(self) -> Status:
         """Return the present state; cheap, no I/O."""
 
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what is wrong now; cheap however many endpoints there are."""
+
     def explain(self, url: str) -> Explanation:
         """Say where a request for this URL would go, and why."""
 

@@ -29,7 +29,7 @@ class Routed:
         for step in done:
             if isinstance(step, steps.AddServer):
                 self._is_in(step.backend, step.server.name, running, services, wanter, now)
-            elif isinstance(step, steps.SetAdmin) and step.admin == "ready":
+            elif isinstance(step, steps.SetAdmin) and step.admin == "ready" and self._was_out(step, running):
                 self._is_in(step.backend, step.server, running, services, wanter, now)
             elif isinstance(step, steps.Retire):
                 service = running.placed.get(step.backend, "")
@@ -42,6 +42,10 @@ class Routed:
         for backend, service in running.placed.items():
             for server in running.backends[backend].servers:
                 self.since.setdefault(f"{service}/{server}", now)
+
+    def _was_out(self, step: steps.SetAdmin, running: Running) -> bool:
+        """Whether the source had taken it out; what an operator takes out and in is no news of the source."""
+        return f"{running.placed.get(step.backend, '')}/{step.server}" not in self.since
 
     def _is_in(
         self,

@@ -32,7 +32,7 @@ async def tell_problems(agent: Agent) -> None:
     while True:
         seq = await agent.next_change(seq)
         began = time.monotonic()
-        problems = agent.status().problems
+        problems = agent.problems()
         for problem in problems:
             if problem not in known:
                 log.warning(problem.what, **_present(where=problem.where, hint=problem.hint))

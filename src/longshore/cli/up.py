@@ -97,7 +97,7 @@ class Run:
             await self._life.prepare()
             web = Web(self._life.answers, state, bind=admin.bind, token_file=admin.token_file)
             async with web:
-                self._life.answers.problems += web.problems
+                self._life.answers.at_start += web.problems
                 self._spawn(tell_journal(self._life.answers))
                 self._spawn(tell_problems(self._life.answers))
                 return await self._serve()
