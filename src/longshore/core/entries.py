@@ -1,0 +1,45 @@
+"""What stands in a registry: entries that a layout understood, and those that nobody can.
+
+An `Entry` is one endpoint as its registrar wrote it, whatever the registry and the layout. `core.layouts` reads and
+writes them as bytes, `core.registered` makes services of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["", "passing", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One registered endpoint. Nothing in it is checked yet but the types: it is what somebody else wrote."""
+
+    service: str  # as in the registry; "" where the layout's key does not say it
+    id: str  # unique within the service; of a registrar of ours the same over restarts: it is adopted by it
+    host: str  # an IP address or a host name, as written
+    port: int
+    name: str = ""  # for people: container, instance or host
+    weight: int | None = None
+    labels: tuple[tuple[str, str], ...] = ()  # sorted; "longshore.host" or any metadata: ("version", "2")
+    tags: tuple[str, ...] = ()
+    zone: str = ""
+    owner: str = ""  # the registrar that keeps it: only it may adopt or remove the entry
+    server_options: str = ""  # Nerve's haproxy_server_options
+    status: Status = ""  # what the registry itself knows: Consul's checks, serverset's status
+    datacenter: str = ""
+    since: float = 0.0  # Unix seconds when it was registered, if known
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An entry that cannot be understood."""
+
+    key: str  # where it stands
+    what: str  # "is not JSON: …"
+    hint: str = ""
+
+
+Read = Entry | Broken | None
+"""What a layout makes of a key and its value; None: it is no entry, and none was meant (a parent node)."""
