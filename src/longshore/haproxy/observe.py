@@ -80,7 +80,7 @@ class ServerStat:
     sessions: int
     total: int  # requests or connections so far
     changed: int  # seconds since the status changed
-    check: str  # result of the last check, for people: "L4CON: Connection refused"
+    check: str  # result of the last check, for people: "L4CON: Connection refused", "L7STS 503: Service Unavailable"
 
 
 async def stats(client: RuntimeClient) -> dict[tuple[str, str], ServerStat]:
@@ -88,7 +88,8 @@ async def stats(client: RuntimeClient) -> dict[tuple[str, str], ServerStat]:
     text = await client.ask("show stat -1 4 -1")
     found = {}
     for row in csv.DictReader(text.lstrip("# ").splitlines()):
-        check = row.get("check_status", "")
+        words = (row.get("check_status", "").removeprefix("* "), row.get("check_code", ""))  # "* ": one is under way
+        check = " ".join(filter(None, words))
         if detail := row.get("last_chk", ""):
             check = f"{check}: {detail}"
         found[row["pxname"], row["svname"]] = ServerStat(
