@@ -11,7 +11,7 @@
  *   PORT=8000[,..]  where it listens, IPv4 and IPv6         ECHO=PORT      TCP: answers "host=... " + what was sent
  *   START_DELAY=MS  before it listens                       KEEPALIVE=MS   closes connections idle for so long
  *   NAME=...        instead of the host name                LOG=1          prints "POST <id>" for each POST
- *   On SIGTERM it closes its listeners, finishes what is in flight and exits (CLOSE=now, the default), or
+ *   On SIGTERM it closes its listeners, finishes what is in flight or has come in, exits (CLOSE=now, the default), or
  *   CLOSE=hard      exits at once                           DRAIN=S        serves S seconds more, new connections too
  *   IGNORE=1        does nothing
  * "web healthy" exits with 0 while /health of the web beside it answers 200: for HEALTHCHECK.
@@ -20,6 +20,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -36,7 +37,7 @@ enum { LISTENERS = 16, BUFFER = 16384, SEEN = 4 << 20 };
 static struct listener { int fd, port, echo; } listeners[LISTENERS];
 static int listening, keepalive_ms, log_posts;
 static volatile int stopping, failing;
-static volatile long in_flight, answered;
+static volatile long in_flight, silent, answered; /* silent: connections that have not asked anything yet */
 static char who[256], seen[SEEN];
 static size_t seen_length;
 static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -47,7 +48,7 @@ void websocket_echo(int fd);
 int healthy(int port); /* healthy.c */
 
 struct request {
-    int fd, port, head, close, minor;
+    int fd, port, head, close, minor, asked;
     char peer[INET6_ADDRSTRLEN], method[16], path[1024], *headers, *body;
     size_t body_length;
 };
@@ -167,6 +168,7 @@ static void serve(struct request *r) {
             have += (size_t)got;
         }
         __sync_fetch_and_add(&in_flight, 1);
+        if (!r->asked++) __sync_fetch_and_sub(&silent, 1);
         size_t head = (size_t)(end + 4 - buffer);
         end[2] = 0;
         r->minor = 1, r->headers = buffer;
@@ -210,7 +212,7 @@ struct accepted { int fd, port, echo; };
 static void *connection(void *argument) {
     struct accepted a = *(struct accepted *)argument;
     free(argument);
-    struct request r = {.fd = a.fd, .port = a.port};
+    struct request r = {.fd = a.fd, .port = a.port, .asked = a.echo};
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
     if (!getpeername(a.fd, (void *)&peer, &size)) {
@@ -221,29 +223,29 @@ static void *connection(void *argument) {
     }
     if (a.echo) echo(a.fd);
     else serve(&r);
+    if (!r.asked) __sync_fetch_and_sub(&silent, 1);
     close(a.fd);
     return 0;
 }
 
 static void *acceptor(void *argument) {
     struct listener *l = argument;
+    int one = 1;
     struct timeval idle = {keepalive_ms / 1000, keepalive_ms % 1000 * 1000};
     pthread_attr_t small;
-    pthread_attr_init(&small);
-    pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+    pthread_attr_init(&small), pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&small, 192 * 1024);
-    while (!stopping) {
+    for (;;) {
         struct accepted *a = malloc(sizeof *a);
-        int one = 1;
         if (!a) return 0;
         *a = (struct accepted){accept(l->fd, 0, 0), l->port, l->echo};
-        if (a->fd < 0) { free(a); continue; }
+        if (a->fd < 0) { free(a); if (stopping) return 0; else continue; }
         setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         if (keepalive_ms) setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle);
         pthread_t thread;
+        __sync_fetch_and_add(&silent, !a->echo);
         if (pthread_create(&thread, &small, connection, a)) close(a->fd), free(a);
     }
-    return 0;
 }
 
 static void listen_on(int port, int is_echo) {
@@ -269,10 +271,7 @@ static void on_signal(int number) { (void)number; }
 int main(int count, char **arguments) {
     if (count > 1 && !strcmp(arguments[1], "healthy")) return healthy(getenv("PORT") ? atoi(getenv("PORT")) : 8000);
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGQUIT);
+    sigemptyset(&signals), sigaddset(&signals, SIGTERM), sigaddset(&signals, SIGINT), sigaddset(&signals, SIGQUIT);
     signal(SIGTERM, on_signal), signal(SIGINT, on_signal), signal(SIGQUIT, on_signal), signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &signals, 0); /* inherited by every thread; only main waits for them */
     if (getenv("NAME")) snprintf(who, sizeof who, "%s", getenv("NAME"));
@@ -290,8 +289,11 @@ int main(int count, char **arguments) {
     if (getenv("CLOSE") && !strcmp(getenv("CLOSE"), "hard")) _exit(0);
     sleep((unsigned)setting("DRAIN"));
     stopping = 1;
-    for (int i = 0; i < listening; i++) shutdown(listeners[i].fd, SHUT_RDWR), close(listeners[i].fd);
-    usleep(20000); /* requests that were just read are in flight now */
-    while (in_flight > 0) usleep(10000);
+    for (int i = 0; i < listening; i++) { /* closing would reset who is connected and not accepted yet */
+        for (struct pollfd more = {listeners[i].fd, POLLIN, 0}; poll(&more, 1, 0) > 0;) usleep(100);
+        shutdown(listeners[i].fd, SHUT_RDWR), close(listeners[i].fd);
+    }
+    usleep(20000); /* who was just accepted is counted now */
+    for (int i = 0; in_flight > 0 || (silent > 0 && i < 100); i++) usleep(10000);
     _exit(0);
 }
