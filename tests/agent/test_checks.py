@@ -10,6 +10,7 @@ from longshore.core.capabilities import TYPICAL
 from longshore.core.model import Check, Endpoint, EndpointState, Policy, Service
 from longshore.core.running import Running
 from longshore.core.wanted import Wanter
+from tests.agent.serving import DEADLINE, http, serving
 from tests.core.test_plan import PATHS, started, wanted_of
 
 CAPS = TYPICAL[2, 6]
@@ -20,20 +21,18 @@ def web(port: int, **fields: object) -> Service:
 
 
 async def test_a_newcomer_serves_after_it_answered() -> None:
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     told: asyncio.Queue[str] = asyncio.Queue()
     admission = Admission(told.put_nowait)
     wanter = Wanter(CAPS, PATHS)
-    service = web(server.sockets[0].getsockname()[1])
-    made = wanter.servers(service)["a:80"]
-    admission.ask([service], wanter, None)
-    assert not admission.serves(service, service.endpoints[0], made)
-    assert admission.waits(service, made)
-    assert await asyncio.wait_for(told.get(), 10) == "web"
-    assert admission.serves(service, service.endpoints[0], made)
-    await admission.prober.close()
-    server.close()
-    await server.wait_closed()
+    async with serving(http("HTTP/1.1 200 OK")) as port:
+        service = replace(web(port), policy=Policy(check=Check("http")))
+        made = wanter.servers(service)["a:80"]
+        admission.ask([service], wanter, None)
+        assert not admission.serves(service, service.endpoints[0], made)
+        assert admission.waits(service, made)
+        assert await asyncio.wait_for(told.get(), DEADLINE) == "web"
+        assert admission.serves(service, service.endpoints[0], made)
+        await admission.prober.close()
 
 
 async def test_what_runs_in_haproxy_is_not_asked() -> None:

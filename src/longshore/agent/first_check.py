@@ -1,8 +1,9 @@
 """One attempt to reach an endpoint, of the kind that HAProxy repeats later: TCP connect, TLS handshake, HTTP answer.
 
-`begin` only starts a connection, so that it is on its way in the very moment an endpoint becomes known; `check`
-finishes it and raises `CheckFailed` with a sentence for people. Of an HTTP answer the status counts, and the expected
-text in the body (never in a header), as in HAProxy's `http-check expect`; nothing is read once the verdict is certain.
+`begin` only starts a connection, so that it is on its way in the very moment an endpoint becomes known; `passed` tells
+whether that was all; `check` finishes it and raises `CheckFailed` with a sentence for people. Of an HTTP answer the
+status counts, and the expected text in the body (never in a header), as in HAProxy's `http-check expect`; nothing is
+read once the verdict is certain.
 """
 
 from __future__ import annotations
@@ -44,6 +45,17 @@ def begin(target: Target) -> socket.socket:
     sock.setblocking(False)
     sock.connect_ex((target.address, target.port))  # its result comes again from `sock_connect`
     return sock
+
+
+def passed(target: Target, sock: socket.socket) -> bool:
+    """Say whether no more is asked than a connection, and it stands already, as it does on this machine's networks."""
+    if target.check.kind != "tcp" or target.server_tls or target.proxied:
+        return False
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 async def check(target: Target, sock: socket.socket, patience: float) -> None:

@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from longshore.agent.first_check import CheckFailed, Target, begin, check
+from longshore.agent.first_check import CheckFailed, Target, begin, check, passed
 
 NEWCOMERS = 192  # first attempts at once
 RETRIES = 64  # later attempts at once; so thousands that never answer do not delay a newcomer
@@ -31,7 +31,7 @@ class Waiting:
 
 
 class Prober:
-    """Probes targets until each has answered once. `on_change(key)` is called in that very moment."""
+    """Probes targets until each has answered once. `on_change(key)` is called for answers that come after `want`."""
 
     def __init__(self, on_change: Callable[[str], object]) -> None:
         self.admitted: dict[str, float] = {}  # key -> seconds from becoming wanted to the answer
@@ -46,7 +46,8 @@ class Prober:
     def want(self, targets: Mapping[str, Target]) -> None:
         """Probe these and forget all others. Connections to new targets are under way when this returns.
 
-        A target without a check is admitted when this returns, without a call of `on_change`.
+        A target without a check is admitted when this returns, and so is one that took our connection at once, as what
+        listens on this machine does: both without a call of `on_change`.
         """
         for key in self._targets.keys() - targets.keys():
             self._forget(key)
@@ -77,6 +78,10 @@ class Prober:
         if len(self._tasks) < NEWCOMERS:
             with contextlib.suppress(OSError):  # the next attempt says it
                 sock = begin(target)
+        if sock is not None and passed(target, sock):
+            sock.close()
+            self.admitted[key] = 0.0
+            return
         self.waiting[key] = Waiting(0, "not asked yet")
         task = asyncio.create_task(self._probe(key, target, sock), name=f"first check of {key}")
         if sock is not None:

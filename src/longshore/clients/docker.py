@@ -153,7 +153,7 @@ class DockerClient:
             raise too_old(self.host, engine, _dotted(newest), _dotted(OLDEST))
         if oldest > NEWEST:
             raise too_new(self.host, engine, _dotted(oldest), _dotted(NEWEST))
-        return EngineVersion(min(newest, NEWEST), oldest, engine, date)
+        return EngineVersion(min(newest, NEWEST), oldest, engine, _date(date))
 
     async def _json(self, path: str) -> Any:
         status, body, _ = await self._answer(path)
@@ -164,10 +164,10 @@ class DockerClient:
         except ValueError as error:
             raise not_an_engine(self.host, path, body) from error
 
-    async def _answer(self, path: str) -> tuple[int, bytes, float]:
+    async def _answer(self, path: str) -> tuple[int, bytes, str]:
         try:
             async with await self._get(path, timeout=self._timeout) as response:
-                return response.status, await response.read(), _date(response.headers.get("Date", ""))
+                return response.status, await response.read(), response.headers.get("Date", "")
         except FOREIGN as error:
             raise unreachable(error, self.host, self._tls) from error
 

@@ -168,12 +168,14 @@ class RuntimeClient:
 
     async def _replies(self, reader: asyncio.StreamReader, lines: Sequence[str]) -> list[Reply]:
         clock = asyncio.get_running_loop().time
-        replies = []
+        replies, heard = [], clock()
         async with asyncio.timeout(self.timeout) as silence:
             for line in lines:
                 data = await reader.readuntil(_PROMPT)
                 replies.append(_judged(line, data[: -len(_PROMPT)].decode("utf-8", "replace")))
-                silence.reschedule(clock() + self.timeout)
+                if clock() > heard + self.timeout / 10:  # a new timer for each reply would cost more than the reply
+                    heard = clock()
+                    silence.reschedule(heard + self.timeout)
         return replies
 
     async def _drop(self) -> None:

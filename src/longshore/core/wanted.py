@@ -111,7 +111,12 @@ class Wanter:
         servers = {
             e.id: old[e.id] if before.get(e.id) is e else server_of(service, e, self.caps) for e in service.endpoints
         }
-        profile = profile_of(service, self.caps, self.paths)
+        alike = known and (known[0].mode, known[0].routes, known[0].policy) == (
+            service.mode,
+            service.routes,
+            service.policy,
+        )
+        profile = known[1] if known and alike else profile_of(service, self.caps, self.paths)
         self._servers[service.name] = (service, profile, servers)
         return profile, servers
 
