@@ -1,0 +1,38 @@
+"""Reads the command line of `script/bench`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+
+from bench import propagation
+from bench.table import machine
+from tests.lab import network
+from tests.lab.binaries import SERIES
+
+
+def main() -> int:
+    """Return 0 when every bar was met, else 1."""
+    parser = argparse.ArgumentParser(prog="script/bench")
+    chosen = parser.add_subparsers(dest="benchmark", required=True)
+    timing = chosen.add_parser("propagation", help="from the engine's event to routed, beside a bare script")
+    timing.add_argument("--starts", type=int, default=40, help="isolated starts of each contender (40)")
+    timing.add_argument("--bursts", type=int, default=3, help="times that 20 copies are started back to back (3)")
+    for each in (timing,):
+        each.add_argument("--haproxy", nargs="+", choices=SERIES, default=[SERIES[0], SERIES[-1]], metavar="SERIES")
+    wish = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # leave through every `with`
+    began = time.monotonic()
+    network.isolate()
+    met = propagation.run(wish.haproxy, wish.starts, wish.bursts)
+    print(f"\n{machine()}; {time.monotonic() - began:.0f} s")
+    if not met:
+        print("bench: a bar was missed", file=sys.stderr)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
