@@ -122,12 +122,15 @@ def test_switched_off_keys_contradict_nothing() -> None:
 
 
 def test_everything_wrong_is_said_at_once() -> None:
-    found, problems = spec.parse({"wieght": 5, "port": "x", "hostt": "a.test"}, "container c", "label longshore.")
+    found, problems = spec.parse(
+        {"wieght": 5, "port": "x", "hostt": "a.test", "hots": "a.test"}, "container c", "label longshore."
+    )
     assert found is None
     assert [problem.what for problem in problems] == [
         "label longshore.wieght: unknown key; did you mean weight?",
         'label longshore.port: "x" is not a port from 1 to 65535',
         "label longshore.hostt: unknown key; did you mean host?",
+        "label longshore.hots: unknown key; did you mean host?",
     ]
 
 

@@ -187,5 +187,6 @@ class Answers:
             *b.broken.values(),
             *b.quarantine.problems,
             *b.ports.problems(b.known.values()),
+            *b.admission.problems,
         ]
         return tuple(dict.fromkeys(found))

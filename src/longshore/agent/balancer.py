@@ -293,8 +293,8 @@ class Balancer:
         self.poke(recheck=True)
 
     async def _clock(self) -> None:
-        """What only time changes: remembered services end, drains become maint, busy addresses are tried again."""
+        """What only time changes: services are forgotten, drains become maint, busy addresses are tried again."""
         while True:
             await asyncio.sleep(1.0)
-            if self.desired.tick(time.time()) or self.ports.taken:
+            if self.admission.overdue(time.monotonic()) or self.desired.tick(time.time()) or self.ports.taken:
                 self.poke()

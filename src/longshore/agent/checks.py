@@ -6,14 +6,18 @@ probed. What the prober is asked is worked out again only for services that chan
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 from longshore.agent.first_check import Target
 from longshore.agent.prober import Prober
-from longshore.core.model import Endpoint, EndpointState, Service
+from longshore.core.model import Endpoint, EndpointState, Problem, Service
+from longshore.core.places import joined
 from longshore.core.running import Running
 from longshore.core.server import Server
 from longshore.core.wanted import Wanter
+
+SILENCE = 10.0  # seconds without a first answer until it is a problem: until then most are just starting
 
 
 class Admission:
@@ -25,6 +29,8 @@ class Admission:
         self.prober = Prober(self._answered)
         self._running: Running | None = None
         self._asked: dict[str, tuple[Service, dict[str, Target]]] = {}
+        self._since: dict[str, float] = {}  # key -> when it was first asked
+        self._overdue: dict[str, Problem] = {}
 
     def serves(self, service: Service, endpoint: Endpoint, server: Server) -> bool:
         """Whether an endpoint may get traffic."""
@@ -50,6 +56,24 @@ class Admission:
             now[service.name] = (service, targets)
         self._asked = now
         self.prober.want({key: target for _, targets in now.values() for key, target in targets.items()})
+        clock = time.monotonic()
+        self._since = {key: self._since.get(key, clock) for key in self.prober.waiting}
+
+    def overdue(self, clock: float) -> bool:
+        """Look who has not answered for too long; True if that has changed."""
+        before = self._overdue
+        self._overdue = {
+            key: before.get(key) or _overdue(service, target, self.prober.waiting[key].reason)
+            for service, targets in (self._asked.values() if self.prober.waiting else ())
+            for key, target in targets.items()
+            if key in self.prober.waiting and clock - self._since.get(key, clock) >= SILENCE
+        }
+        return self._overdue.keys() != before.keys()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What people must know of endpoints that do not answer. A reason that changes is in the endpoint's state."""
+        return tuple(self._overdue.values())
 
     def waits(self, service: Service, server: Server) -> str:
         """Why an endpoint has not been admitted yet; "" if it has."""
@@ -66,3 +90,13 @@ class Admission:
 def key_of(service: Service, server: Server) -> str:
     """The prober's key of a server: names of services contain no slash."""
     return f"{service.name}/{server.name}"
+
+
+def _overdue(service: Service, target: Target, reason: str) -> Problem:
+    return Problem(
+        f"service {service.name}",
+        f"{joined(target.address, target.port)} has not answered its first check: {reason}",
+        "Nothing is sent there until it does. Is it the right port (longshore.port), and does the program listen on "
+        "all addresses (0.0.0.0)? What is asked is said by longshore.check.",
+        service.name,
+    )

@@ -175,8 +175,9 @@ def closest(word: str) -> str:
     tidy = word.lower().replace("_", "-").replace(".", "-")
     if tidy in KEYS:
         return tidy
-    found = get_close_matches(tidy, KEYS, 1, 0.7)
-    return found[0] if found else ""
+    found = get_close_matches(tidy, KEYS, 3, 0.7)
+    swapped = [key for key in found if sorted(key) == sorted(tidy)]  # "hots" is host, not hsts
+    return (swapped or found or [""])[0]
 
 
 def reference() -> str:
