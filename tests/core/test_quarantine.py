@@ -1,5 +1,7 @@
 """Quarantine: one service that HAProxy refuses never keeps another one out."""
 
+from dataclasses import replace
+
 from longshore.core.model import Endpoint, Policy, Service
 from longshore.core.quarantine import Quarantine
 
@@ -31,6 +33,19 @@ def test_a_refused_version_leaves_the_last_good_one_in_place() -> None:
     old = Service("bad")
     play(quarantine, [GOOD, old], set())
     assert set(play(quarantine, [GOOD, BAD], {BAD})) == {GOOD, old}
+
+
+def test_the_last_good_version_has_the_endpoints_of_now() -> None:
+    """Endpoints are never kept: an address that its owner left may be anybody's a second later."""
+    quarantine = Quarantine()
+    old, new = (Endpoint(f"{name}:80", name, address, 80) for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2")))
+    play(quarantine, [Service("bad", endpoints=(old,))], set())
+    bad = replace(BAD, endpoints=(old, new))
+    assert play(quarantine, [bad], {bad}) == (Service("bad", endpoints=(old, new)),)
+    given = quarantine.admit([replace(BAD, endpoints=(new,))])
+    assert given == (Service("bad", endpoints=(new,)),)
+    again = quarantine.admit([replace(BAD, endpoints=given[0].endpoints)])
+    assert again[0] is given[0], "what did not change is the same object"
 
 
 def test_a_changed_service_is_tried_again_but_new_endpoints_alone_are_no_change() -> None:

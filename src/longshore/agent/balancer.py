@@ -27,7 +27,7 @@ from longshore.agent.ports import Ports
 from longshore.agent.routed import Routed
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.core.model import Problem, Service, Snapshot
-from longshore.core.quarantine import Quarantine
+from longshore.core.quarantine import Quarantine, suspects
 from longshore.core.wanted import Wanted, WantedBackend, Wanter, own_frontends
 from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import ConfigError
@@ -96,11 +96,22 @@ class Balancer:
             self.journal.add("HAProxy adopted", f"pid {self.driver.process.pid} was running and goes on unchanged")
         await self.desired.first_answers(FIRST_ANSWER)
         if not adopted:
-            await self.driver.start(self._want(self._services()))
-            self.journal.add("HAProxy started", f"pid {self.driver.process.pid}")
+            await self._launch()
         self.haproxy_started = time.time()
         self._recheck = True
         await self._round()
+
+    async def _launch(self) -> None:
+        """Start HAProxy with what is wanted; what it refuses is set aside."""
+        while True:
+            wanted = self._want(self._services())
+            try:
+                await self.driver.start(wanted)
+                break
+            except ConfigError as error:
+                if not self._set_aside(error, wanted):
+                    raise
+        self.journal.add("HAProxy started", f"pid {self.driver.process.pid}")
 
     async def run(self) -> None:
         """All loops, until cancelled."""
@@ -149,8 +160,7 @@ class Balancer:
             self.journal.touch()
 
     async def _one_round(self) -> bool:
-        services = self._services()
-        wanted = self._want(services)
+        wanted = self._want(self._services())
         began = time.monotonic()
         try:
             done = await self.driver.apply(wanted)
@@ -161,18 +171,19 @@ class Balancer:
             self._say_trouble(Problem("longshore", f"a round failed: {error!r}", "This is a defect: please report it."))
             return False
         self.trouble = None
-        if self.quarantine.taken(self.known.values()):
+        if trying := self.quarantine.taken(self.known.values()):
             self.poke(recheck=True)
         self._note(done)
         if done.steps:
             self.setup.meter.applied(time.monotonic() - began)
-        self.ready = self.ready or self.desired.complete
+        self.ready = self.ready or (self.desired.complete and not trying)
         return not done.refused
 
     def _services(self) -> tuple[Service, ...]:
-        services = self.quarantine.admit(self.desired.services())
+        desired = self.desired.services()
+        self.quarantine.forget({service.name for service in desired})
+        services = self.quarantine.admit(desired)
         self.known = {service.name: service for service in services}
-        self.quarantine.forget(self.known)
         return services
 
     def _want(self, services: tuple[Service, ...]) -> Wanted:
@@ -201,31 +212,21 @@ class Balancer:
                 broken[service.name] = Problem(f"service {service.name}", what, hint, service.name)
         self.broken = broken
         self.wanter.forget(backends)
-        ours = frozenset(
-            b.address for f in (self.driver.running.frontends if self.driver.running else ()) for b in f.binds
-        )
+        running = self.driver.running
+        ours = frozenset(b.address for f in (running.frontends if running else ()) for b in f.binds)
         taken = self.ports.look(good, ours, time.monotonic())
         frontends = (*self.setup.frontends, *own_frontends(good, self.driver.paths, taken))
         return Wanted(self.setup.process, frontends, backends)
 
     def _failed(self, error: HAProxyError, wanted: Wanted) -> bool:
-        if isinstance(error, ConfigError):
-            profiles = self.driver.running.profiles if self.driver.running else {}
-            known = {f.name for f in self.driver.running.frontends} if self.driver.running else set()
-            suspects = [
-                service
-                for service in self.known.values()
-                if service.name in wanted.backends
-                and (
-                    wanted.backends[service.name].profile.name not in profiles
-                    or any(f.name not in known for f in own_frontends([service], self.driver.paths, {}))
-                )
-            ]
-            if self.quarantine.refused(suspects, "; ".join(str(f) for f in error.faults if f.fatal)):
-                self.poke(recheck=True)
-                return True
+        if isinstance(error, ConfigError) and self._set_aside(error, wanted):
+            self.poke(recheck=True)
+            return True
         self._say_trouble(Problem("HAProxy", error.what, error.hint))
         return False
+
+    def _set_aside(self, error: ConfigError, wanted: Wanted) -> bool:
+        return self.quarantine.refused(suspects(self.known.values(), wanted, self.driver.running), error.why)
 
     def _say_trouble(self, problem: Problem) -> None:
         if self.trouble != problem:
@@ -282,14 +283,12 @@ class Balancer:
         backoff = Backoff(0.05, 5.0)
         while True:
             try:
-                await self.driver.start(self._want(self._services()))
+                await self._launch()
                 break
             except HAProxyError as error:
                 self._say_trouble(Problem("HAProxy", error.what, error.hint))
                 await asyncio.sleep(backoff.next())
         self.haproxy_started = time.time()
-        self.journal.add("HAProxy started", f"pid {self.driver.process.pid}")
-        self.trouble = None
         self.poke(recheck=True)
 
     async def _clock(self) -> None:

@@ -1,15 +1,17 @@
 """Services that HAProxy would not take: set aside one by one, so that none of them harms another.
 
 When a reload is refused, every service it was for is a suspect. All are set aside, then tried again one at a time; who
-is refused alone stays aside, with the last version that worked in its place, until it changes.
+is refused alone stays aside until it changes. In its place is the last version that worked, with today's endpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 
 from longshore.core.model import Problem, Service
+from longshore.core.running import Running
+from longshore.core.wanted import Wanted, own_frontends
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Quarantine:
             if refused is None or service.name == self._trial:
                 given.append(service)
             elif good := self._good.get(service.name):
+                if good.endpoints is not service.endpoints:
+                    good = self._good[service.name] = replace(good, endpoints=service.endpoints)
                 given.append(good)
         return tuple(given)
 
@@ -64,8 +68,8 @@ class Quarantine:
                 return True
         return False
 
-    def forget(self, names: Mapping[str, Service]) -> None:
-        """Drop services that are gone."""
+    def forget(self, names: Collection[str]) -> None:
+        """Drop services that are gone: keep those of these names."""
         for memory in (self._good, self._aside):
             for name in [n for n in memory if n not in names]:
                 del memory[name]
@@ -83,6 +87,21 @@ class Quarantine:
             for name, (_, why) in self._aside.items()
             if name != self._trial and name not in self._untried
         )
+
+
+def suspects(services: Iterable[Service], wanted: Wanted, running: Running | None) -> list[Service]:
+    """Whose fault it may be that HAProxy refuses what is wanted: they bring a profile or an address that is new."""
+    profiles = running.profiles if running else {}
+    frontends = {frontend.name for frontend in running.frontends} if running else set()
+    return [
+        service
+        for service in services
+        if service.name in wanted.backends
+        and (
+            wanted.backends[service.name].profile.name not in profiles
+            or any(f.name not in frontends for f in own_frontends([service], wanted.process.paths, {}))
+        )
+    ]
 
 
 def _same_shape(one: Service, other: Service) -> bool:

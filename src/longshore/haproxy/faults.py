@@ -43,9 +43,9 @@ class ConfigError(HAProxyError):
     """HAProxy does not accept the configuration; nothing was changed."""
 
     def __init__(self, path: str, faults: tuple[ConfigFault, ...]) -> None:
-        said = "; ".join(str(f) for f in faults if f.fatal) or "it gave no reason"
-        super().__init__(f"HAProxy refuses the configuration {path}: {said}", "what runs was left as it is")
         self.faults = faults
+        self.why = "; ".join(str(f) for f in faults if f.fatal) or "it gave no reason"
+        super().__init__(f"HAProxy refuses the configuration {path}: {self.why}", "what runs was left as it is")
 
 
 class AddressError(HAProxyError):
