@@ -1,0 +1,255 @@
+"""Real ZooKeeper servers: Debian's 3.8 with a Java of its own, one server or an ensemble of three.
+
+    with ZooKeeper(size=3) as zookeeper:
+        print(zookeeper.hosts)
+        zookeeper.kill(zookeeper.leader())
+
+All listen on loopback and end with the process that started them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+from kazoo.retry import KazooRetry
+
+from tests.lab import packages, ports
+from tests.lab.waiting import until
+
+SUITE = "bookworm"
+TICK = 500  # milliseconds: a session lasts at least two ticks
+JARS = (
+    *("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-simple", "metrics-core", "snappy-java", "commons-cli"),
+    *("commons-io", "netty-buffer", "netty-common", "netty-handler", "netty-transport", "netty-transport-native-epoll"),
+)
+JAVA = [
+    "-Xms16m",
+    "-Xmx96m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Dzookeeper.jmx.log4j.disable=true",
+    "-Djava.net.preferIPv4Stack=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+]
+
+
+def tree() -> Path:
+    """Return the folder with ZooKeeper 3.8 and Java 17, fetched and unpacked on first use."""
+    found = packages.tree("zookeeper-3.8", SUITE, ["libzookeeper-java", "openjdk-17-jre-headless"])
+    _relink(found)
+    return found
+
+
+def _relink(found: Path) -> None:
+    """Let Java find its settings in the tree: Debian's package points to /etc by absolute links."""
+    for link in (found / "usr" / "lib" / "jvm").rglob("*"):
+        if link.is_symlink() and (target := link.readlink()).is_relative_to("/etc"):
+            fresh = link.with_name(f"{link.name}.{os.getpid()}")
+            fresh.symlink_to(found / target.relative_to("/"))
+            fresh.replace(link)
+
+
+class ZooKeeper:
+    """An ensemble of `size` servers, numbered from 0. `options` go into each zoo.cfg."""
+
+    def __init__(self, *, size: int = 1, options: dict[str, object] | None = None) -> None:
+        self.size = size
+        self.folder = Path(tempfile.gettempdir()) / f"longshore-lab-{secrets.token_hex(4)}"
+        self.folder.mkdir()
+        (self.folder / "owner").write_text(str(os.getpid()))
+        self._tree = tree()
+        self._options = options or {}
+        self._ports = [ports.free(3) for _ in range(size)]
+        self._running = dict[int, subprocess.Popen[bytes]]()
+        self._client: KazooClient | None = None
+
+    def __enter__(self) -> ZooKeeper:
+        """Start all servers."""
+        try:
+            for member in range(self.size):
+                self.start(member, wait=False)
+            self.until_healthy()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End them and remove their data."""
+        self.close()
+
+    def close(self) -> None:
+        """End all servers at once and remove their data."""
+        for member in list(self._running):
+            self.kill(member)
+        if self._client:
+            self._client.stop()
+            self._client.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses of all servers, in their order."""
+        return [f"127.0.0.1:{port}" for port in self._ports]
+
+    def start(self, member: int, *, wait: bool = True) -> None:
+        """Start a server with the data it has."""
+        java = next(self._tree.glob("usr/lib/jvm/java-17-*/bin/java"))
+        jars = ":".join(f"{self._tree}/usr/share/java/{name}.jar" for name in JARS)
+        main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+        with self.log(member).open("ab") as log:
+            self._running[member] = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", java, *JAVA, "-cp", jars, main, self._settings(member)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
+        if wait:
+            self.until_healthy()
+
+    def log(self, member: int) -> Path:
+        """Return the file a server writes its log to."""
+        return self.folder / f"{member}.log"
+
+    def kill(self, member: int) -> None:
+        """Kill a server, as a crash would."""
+        self._end(member, signal.SIGKILL)
+
+    def freeze(self, member: int) -> None:
+        """Stop a server where it stands: its connections stay open and silent, as with a machine that hangs."""
+        self._running[member].send_signal(signal.SIGSTOP)
+
+    def thaw(self, member: int) -> None:
+        """Let a frozen server go on."""
+        self._running[member].send_signal(signal.SIGCONT)
+
+    def until_healthy(self) -> None:
+        """Wait until every server that runs serves clients."""
+        until(self._is_healthy, 60, f"ZooKeeper serves (its logs: {self.folder})", every=0.05)
+
+    def leader(self) -> int:
+        """Return the number of the server that leads now."""
+
+        def found() -> int | None:
+            return next((member + 1 for member in self._running if self.mode(member) == "leader"), None)
+
+        number = until(found, what="a server leads")
+        assert number
+        return number - 1
+
+    def mode(self, member: int) -> str:
+        """Return "standalone", "leader", "follower", or "" while it does not serve."""
+        answer = self.ask(member, "srvr")
+        return next((line[6:] for line in answer.splitlines() if line.startswith("Mode: ")), "")
+
+    def ask(self, member: int, word: str) -> str:
+        """Send a four-letter word to a server."""
+        with socket.create_connection(("127.0.0.1", self._ports[member]), timeout=5) as connection:
+            connection.sendall(word.encode())
+            parts = list[bytes]()
+            while part := connection.recv(65536):
+                parts.append(part)
+        return b"".join(parts).decode(errors="replace")
+
+    @property
+    def client(self) -> KazooClient:
+        """A plain client to set things up with and to look at what stands there; it has its own session."""
+        if self._client is None:
+            patient = KazooRetry(max_tries=-1, delay=0.05, max_delay=0.5)
+            self._client = KazooClient(",".join(self.hosts), timeout=20, connection_retry=patient)
+            self._client.start(timeout=30)
+        return self._client
+
+    def put(self, path: str, value: bytes | str = b"", *, ephemeral: bool = False, sequence: bool = False) -> str:
+        """Make a node or change its value; return its path."""
+        data = value.encode() if isinstance(value, str) else value
+        if not sequence and self.client.exists(path):
+            self.client.set(path, data)
+            return path
+        made: str = self.client.create(path, data, ephemeral=ephemeral, sequence=sequence, makepath=True)
+        return made
+
+    def delete(self, path: str) -> None:
+        """Remove a node and all below it."""
+        self.client.delete(path, recursive=True)
+
+    def nodes(self, path: str) -> dict[str, bytes]:
+        """Return the nodes without children below a path, whole paths with their values."""
+        self.client.sync("/")
+        found = dict[str, bytes]()
+        try:
+            children = self.client.get_children(path)
+            if not children:
+                found[path] = self.client.get(path)[0]
+        except NoNodeError:
+            return {}
+        for child in children:
+            found |= self.nodes(f"{path.rstrip('/')}/{child}")
+        return found
+
+    def owner_of(self, path: str) -> int:
+        """Return the session that an ephemeral node belongs to."""
+        stat = self.client.exists(path)
+        assert stat, f"there is no {path}"
+        return int(stat.ephemeralOwner)
+
+    def end_session(self, session: int, password: bytes) -> None:
+        """End somebody's session on the server's side, as if it had expired."""
+        thief = KazooClient(",".join(self.hosts), client_id=(session, password), timeout=20)
+        thief.start(timeout=30)
+        thief.stop()
+        thief.close()
+
+    def _settings(self, member: int) -> Path:
+        folder = self.folder / str(member)
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        (folder / "data" / "myid").write_text(str(member + 1))
+        settings: dict[str, object] = {
+            "tickTime": TICK,
+            "initLimit": 20,
+            "syncLimit": 10,
+            "dataDir": folder / "data",
+            "clientPort": self._ports[member],
+            "clientPortAddress": "127.0.0.1",
+            "admin.enableServer": "false",
+            "maxClientCnxns": 0,
+            "4lw.commands.whitelist": "*",
+            "minSessionTimeout": 2 * TICK,
+            "maxSessionTimeout": 60000,
+            "preAllocSize": 4096,
+            "forceSync": "no",
+        }
+        if self.size > 1:
+            settings["standaloneEnabled"] = "false"
+            for number, port in enumerate(self._ports):
+                settings[f"server.{number + 1}"] = f"127.0.0.1:{port + 1}:{port + 2}"
+        lines = [f"{key}={value}\n" for key, value in (settings | self._options).items()]
+        (folder / "zoo.cfg").write_text("".join(lines))
+        return folder / "zoo.cfg"
+
+    def _is_healthy(self) -> bool:
+        for member, process in self._running.items():
+            if process.poll() is not None:
+                raise RuntimeError(
+                    f"ZooKeeper ended with {process.returncode}:\n{self.log(member).read_text()[-3000:]}"
+                )
+            if not self.mode(member):
+                return False
+        return True
+
+    def _end(self, member: int, number: signal.Signals) -> None:
+        process = self._running.pop(member)
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        process.wait(30)
