@@ -127,14 +127,17 @@ def in_flight(balancer: Balancer, service: str) -> int:
     """How many requests a service's endpoints work on, as HAProxy counts."""
     backend = balancer.service(service)["backend"]
     rows = csv.DictReader(balancer.runtime("show stat").lstrip("# ").splitlines())
-    return sum(int(row["scur"]) for row in rows if row["pxname"] == backend and row["svname"] not in {"BACKEND"})
+    return sum(int(row["scur"]) for row in rows if row["pxname"] == backend and row["svname"] != "BACKEND")
 
 
 @contextmanager
 def slow(
-    balancer: Balancer, service: str, count: int, *, host: str = "slow.test", seconds: float = 2.5
+    balancer: Balancer, service: str, count: int, *, host: str = "slow.test", seconds: float = 2.5, more: int = 0
 ) -> Iterator[dict[str, Future[Answer]]]:
-    """`count` slow GETs and as many POSTs that are all being worked on when the block begins; by their X-Id."""
+    """`count` slow GETs and as many POSTs that are all being worked on when the block begins; by their X-Id.
+
+    `more` is how many other requests the service works on.
+    """
     path = f"/slow?{seconds * 1000:.0f}"
     with ThreadPoolExecutor(2 * count) as pool:
         asked = {
@@ -150,7 +153,7 @@ def slow(
             for method in ("GET", "POST")
             for number in range(count)
         }
-        until(lambda: in_flight(balancer, service) == 2 * count, what=f"{2 * count} slow requests are worked on")
+        until(lambda: in_flight(balancer, service) == 2 * count + more, what=f"{2 * count} slow requests are worked on")
         yield asked
 
 
@@ -160,7 +163,7 @@ class Stream:
     def __init__(self, balancer: Balancer, chunks: int, host: str = "a.test") -> None:
         self._chunks = chunks
         self._connection = http.client.HTTPConnection("127.0.0.1", balancer.port, timeout=60)
-        self._connection.request("GET", f"/stream?{chunks}", headers={"Host": host})
+        self._connection.request("GET", f"/stream?{chunks}", headers={"Host": host, "Connection": "close"})
         self._answer = self._connection.getresponse()
         self._lines = [self._answer.readline().decode()]
 
