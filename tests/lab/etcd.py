@@ -1,0 +1,254 @@
+"""Real etcd servers: Debian's 3.4 and 3.5, one member or three, plain, with TLS or with client certificates.
+
+    with Etcd("3.5", size=3) as etcd:
+        print(etcd.endpoints)
+        etcd.kill(etcd.leader())
+
+All listen on loopback and end with the process that started them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import ssl
+import subprocess
+import tempfile
+from base64 import b64decode, b64encode
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.lab import packages, ports
+from tests.lab.authority import Authority
+from tests.lab.waiting import until
+
+SUITES = {"3.4": "bookworm", "3.5": "trixie"}
+SERIES = tuple(SUITES)
+Tls = Literal["", "server", "mutual"]
+
+
+def binary(series: str) -> Path:
+    """Return the etcd of `series` ("3.4", "3.5"), fetched and unpacked on first use."""
+    return packages.tree(f"etcd-{series}", SUITES[series], ["etcd-server"], patch=["usr/bin/etcd"]) / "usr/bin/etcd"
+
+
+class Etcd:
+    """A cluster of `size` members, numbered from 0. `tls` "mutual" demands a client certificate.
+
+    `authority` signed the servers' certificates (`ca`), and a client's without a common name (`client`).
+    """
+
+    def __init__(self, series: str = "3.5", *, size: int = 1, tls: Tls = "", token_ttl: int = 300) -> None:
+        self.series, self.size, self.tls = series, size, tls
+        self.folder = Path(tempfile.gettempdir()) / f"longshore-lab-{secrets.token_hex(4)}"
+        self.folder.mkdir()
+        (self.folder / "owner").write_text(str(os.getpid()))
+        self._program = binary(series)
+        self._token_ttl = token_ttl
+        self._ports = [ports.free(2) for _ in range(size)]
+        self._running = dict[int, subprocess.Popen[bytes]]()
+        self._token = ""
+        self._context: ssl.SSLContext | None = None
+        if tls:
+            self.authority = Authority(self.folder / "pki")
+            self.server = self.authority.sign("server", "/O=lab")  # with a CN the gateway would refuse itself
+            self.client = self.authority.sign("client", "/O=lab")
+            self._context = ssl.create_default_context(cafile=str(self.authority.ca))
+            self._context.load_cert_chain(*self.client)
+
+    def __enter__(self) -> Etcd:
+        """Start all members."""
+        try:
+            for member in range(self.size):
+                self.start(member, wait=False)
+            self.until_healthy()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End them and remove their data."""
+        self.close()
+
+    def close(self) -> None:
+        """End all members at once and remove their data."""
+        for member in list(self._running):
+            self.kill(member)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def endpoints(self) -> list[str]:
+        """The client URLs of all members, in their order."""
+        return [f"{'https' if self.tls else 'http'}://127.0.0.1:{port}" for port in self._ports]
+
+    def start(self, member: int, *, wait: bool = True) -> None:
+        """Start a member with the data it has."""
+        peers = [f"http://127.0.0.1:{port + 1}" for port in self._ports]
+        options = {
+            "name": f"m{member}",
+            "data-dir": self.folder / f"m{member}",
+            "listen-client-urls": self.endpoints[member],
+            "advertise-client-urls": self.endpoints[member],
+            "listen-peer-urls": peers[member],
+            "initial-advertise-peer-urls": peers[member],
+            "initial-cluster": ",".join(f"m{number}={peer}" for number, peer in enumerate(peers)),
+            "initial-cluster-token": self.folder.name,
+            "heartbeat-interval": "100",
+            "election-timeout": "1000",
+            "logger": "zap",
+            "log-level": "warn",
+            "unsafe-no-fsync": "",
+            "auth-token-ttl": self._token_ttl,
+        }
+        if self.series == "3.4":
+            del options["unsafe-no-fsync"]  # new in 3.5
+        if self.tls:
+            options |= {"cert-file": self.server[0], "key-file": self.server[1]}
+        if self.tls == "mutual":
+            options |= {"client-cert-auth": "", "trusted-ca-file": self.authority.ca}
+        words = [f"--{name}={value}" if value != "" else f"--{name}" for name, value in options.items()]
+        with self.log(member).open("ab") as log:
+            self._running[member] = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", self._program, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
+        if wait:
+            self.until_healthy()
+
+    def log(self, member: int) -> Path:
+        """Return the file a member writes its log to."""
+        return self.folder / f"m{member}.log"
+
+    def kill(self, member: int) -> None:
+        """Kill a member, as a crash would."""
+        self._end(member, signal.SIGKILL)
+
+    def stop(self, member: int) -> None:
+        """End a member politely."""
+        self._end(member, signal.SIGTERM)
+
+    def freeze(self, member: int) -> None:
+        """Stop a member where it stands: its connections stay open and silent, as with a machine that hangs."""
+        self._running[member].send_signal(signal.SIGSTOP)
+
+    def thaw(self, member: int) -> None:
+        """Let a frozen member go on."""
+        self._running[member].send_signal(signal.SIGCONT)
+
+    def until_healthy(self) -> None:
+        """Wait until every member that runs answers a read that needs the quorum."""
+        until(self._is_healthy, 60, f"etcd {self.series} answers (its logs: {self.folder})", every=0.05)
+
+    def leader(self) -> int:
+        """Return the number of the member that leads now."""
+
+        def found() -> int | None:
+            for member in self._running:
+                status = self.ask("maintenance/status", {}, member)
+                if status.get("leader") == status["header"]["member_id"]:
+                    return member + 1
+            return None
+
+        number = until(found, what="a member leads")
+        assert number
+        return number - 1
+
+    def ask(self, path: str, document: dict[str, Any], member: int | None = None) -> Any:
+        """POST to the gateway of a member (of one that runs) and return its answer; OSError says what went wrong."""
+        port = self._ports[next(iter(self._running)) if member is None else member]
+        if self._context:
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                "127.0.0.1", port, timeout=5, context=self._context
+            )
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("POST", f"/v3/{path}", json.dumps(document), self._headers())
+            response = connection.getresponse()
+            body = response.read()
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise OSError(f"etcd answers {path} with {response.status} {body.decode()}")
+        return json.loads(body)
+
+    def keys(self, prefix: str = "/") -> dict[str, str]:
+        """Return what is stored under a prefix."""
+        asked = {"key": _wire(prefix), "range_end": _wire(prefix[:-1] + chr(ord(prefix[-1]) + 1))}
+        found = self.ask("kv/range", asked).get("kvs", [])
+        return {_read(pair["key"]): _read(pair.get("value", "")) for pair in found}
+
+    def put(self, key: str, value: str) -> int:
+        """Store a value, without a lease; return the revision."""
+        return int(self.ask("kv/put", {"key": _wire(key), "value": _wire(value)})["header"]["revision"])
+
+    def delete(self, key: str) -> None:
+        """Remove a key."""
+        self.ask("kv/deleterange", {"key": _wire(key)})
+
+    def compact(self) -> None:
+        """Forget the history up to now."""
+        revision = self.ask("kv/range", {"key": _wire("/")})["header"]["revision"]
+        self.ask("kv/compaction", {"revision": revision, "physical": True})
+
+    def leases(self) -> list[str]:
+        """Return the ids of all leases."""
+        return [lease["ID"] for lease in self.ask("lease/leases", {}).get("leases", [])]
+
+    def secure(self, password: str, *, users: dict[str, tuple[str, str]] | None = None) -> None:
+        """Turn authentication on: `root` has `password`; `users` are name -> (password, prefix it may use)."""
+        self.ask("auth/user/add", {"name": "root", "password": password})
+        self.ask("auth/role/add", {"name": "root"})
+        self.ask("auth/user/grant", {"user": "root", "role": "root"})
+        for name, (secret, prefix) in (users or {}).items():
+            end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+            rights = {"permType": "READWRITE", "key": _wire(prefix), "range_end": _wire(end)}
+            self.ask("auth/user/add", {"name": name, "password": secret})
+            self.ask("auth/role/add", {"name": name})
+            self.ask("auth/role/grant", {"name": name, "perm": rights})
+            self.ask("auth/user/grant", {"user": name, "role": name})
+        self.ask("auth/enable", {})
+        self.authenticate(password)
+
+    def authenticate(self, password: str) -> None:
+        """Let `ask` and all that is built on it speak as root (again: tokens do not survive a restart)."""
+        self._token = ""
+        self._token = self.ask("auth/authenticate", {"name": "root", "password": password})["token"]
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": self._token} if self._token else {}
+
+    def _is_healthy(self) -> bool:
+        for member, process in self._running.items():
+            if process.poll() is not None:
+                raise RuntimeError(f"etcd ended with {process.returncode}:\n{self.log(member).read_text()[-3000:]}")
+            try:
+                self.ask("kv/range", {"key": _wire("health")}, member)
+            except OSError as error:
+                if "auth token" not in str(error) and "user name is empty" not in str(error):
+                    raise
+        return True
+
+    def _end(self, member: int, number: signal.Signals) -> None:
+        process = self._running.pop(member)
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        process.wait(30)
+
+
+def _wire(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def _read(text: str) -> str:
+    return b64decode(text).decode()
