@@ -10,6 +10,7 @@ import pytest
 from longshore.config.environment import PREFIX, variable
 from longshore.config.outline import settings
 from longshore.config.reference import NAMED, configuration, pages
+from longshore.config.sources import SOURCES
 from longshore.core.keys import KEYS
 from tests.config.written import Written
 
@@ -32,7 +33,8 @@ def test_every_setting_is_on_the_page_with_its_variable() -> None:
     for setting in settings():
         if setting.path[0] == "services" and setting.path[-1] in KEYS:
             continue
-        names = ["docker", "file"] if setting.path[0] == "sources" else [NAMED.get(setting.path[0], "")]
+        stands_for = setting.path[setting.path.index("*") - 1] if "*" in setting.path else ""
+        names = list(SOURCES) if stands_for == "sources" else [NAMED.get(stands_for, "")]
         variables = {variable(tuple(name if part == "*" else part for part in setting.path)) for name in names}
         assert any(f"`{name}`" in page for name in variables), setting.path
         assert all(name.startswith(PREFIX) for name in variables)

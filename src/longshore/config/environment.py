@@ -68,29 +68,34 @@ def _find(name: str, data: dict[str, Any]) -> tuple[Path, Kind] | None:
     for path, setting in _existing(data):
         if variable(path) == name:
             return path, setting.kind
-    ways = [(new, setting.kind) for setting in settings() if (new := _with_new_name(name, setting.path))]
-    return min(ways, key=lambda way: len(way[0][1]), default=None)
+    ways = [(*new, setting.kind) for setting in settings() if (new := _with_new_name(name, setting.path))]
+    return next(((path, kind) for _, path, kind in sorted(ways, key=lambda way: len(way[0]))), None)
 
 
 def _existing(data: dict[str, Any]) -> Iterator[tuple[Pattern, Setting]]:
     """Settings beneath names that the file or the defaults have, longest names first, and beneath types of sources."""
     named = [setting for setting in settings() if "*" in setting.path]
-    for section in dict.fromkeys(setting.path[0] for setting in named):
-        written = data.get(section)
+    for section in dict.fromkeys(setting.path[: setting.path.index("*")] for setting in named):
+        written: Any = data
+        for part in section:
+            written = written.get(part) if isinstance(written, dict) else None
         names = set(written) if isinstance(written, dict) else set()
-        names |= set(SOURCES) if section == "sources" else set()
+        names |= set(SOURCES) if section == ("sources",) else set()
         for name in sorted(names, key=len, reverse=True):
             for setting in named:
-                if setting.path[0] == section:
+                if setting.path[: setting.path.index("*")] == section:
                     yield tuple(name if part == "*" else part for part in setting.path), setting
 
 
-def _with_new_name(variable_name: str, path: Pattern) -> Pattern | None:
+def _with_new_name(variable_name: str, path: Pattern) -> tuple[str, Pattern] | None:
+    """The name in a variable that fits a path, and the path with it."""
     if "*" not in path:
         return None
-    start, end = variable((path[0],)) + "_", variable(path[2:]).removeprefix(PREFIX)
+    star = path.index("*")
+    start, end = variable(path[:star]) + "_", variable(path[star + 1 :]).removeprefix(PREFIX)
     match = re.fullmatch(f"{start}([A-Z0-9][A-Z0-9_]*)_{end}", variable_name)
-    return (path[0], match[1].lower().replace("_", "-"), *path[2:]) if match else None
+    new = match[1].lower().replace("_", "-") if match else ""
+    return (new, (*path[:star], new, *path[star + 1 :])) if new else None
 
 
 def suggestion_for(name: str, data: dict[str, Any]) -> str:

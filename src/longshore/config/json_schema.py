@@ -15,10 +15,12 @@ def json_schema() -> dict[str, Any]:
     """Describe the file: every key with its meaning, its default and what it accepts."""
     schema = Config.model_json_schema(by_alias=True)
     schema["title"] = "longshore.yaml"
-    service = schema["$defs"]["ServiceConfig"]
-    service["additionalProperties"] = False
-    for name, key in KEYS.items():
-        service["properties"][name] = {"description": key.summary, "examples": [key.example], "type": SCALAR}
+    for section in ("ServiceConfig", "RegisteredProcess"):
+        service = schema["$defs"][section]
+        service["additionalProperties"] = False
+        for name, key in KEYS.items():
+            words = {"description": key.summary, "examples": [key.example], "type": SCALAR}
+            service["properties"].setdefault(name, words)
     _short_forms(schema)
     return {"$schema": DIALECT} | schema
 

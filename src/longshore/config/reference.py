@@ -12,12 +12,18 @@ from pydantic_core import PydanticUndefined
 
 from longshore.config.environment import variable
 from longshore.config.outline import fields, named, sections
+from longshore.config.register import RegisteredProcess
 from longshore.config.schema import Config
 from longshore.config.section import Section
 from longshore.config.services import ServiceConfig
 from longshore.core import keys
 
-NAMED = {"frontends": "http", "sources": "docker", "services": "node"}  # names that stand for any, in variables
+NAMED = {
+    "frontends": "http",
+    "sources": "docker",
+    "services": "node",
+    "register": "db",
+}  # names that stand for any, in variables
 CONFIGURATION = """\
 # The configuration file
 
@@ -88,14 +94,17 @@ def _section(title: str, section: type[Section], path: tuple[str, ...]) -> Itera
     inner = []
     for key, info in fields(section).items():
         below = (*path, key)
-        nested = sections(info.annotation) or sections(named(info.annotation))
+        each = named(info.annotation)
+        nested = sections(info.annotation) or sections(each)
         yield f"| `{key}` | {_default(info)} | {_variable(below, nested)} | {_line(info.description)} |"
-        inner += [(below, model) for model in nested]
+        inner += [(below, NAMED[key] if each else "", model) for model in nested]
     if section is ServiceConfig:
         yield "| any [key](keys.md) | | `LONGSHORE_SERVICES_NODE_…` | the same as the labels of containers |"
+    if section is RegisteredProcess:
+        yield "| any other [key](keys.md) | | | written into the registry as label `longshore.<key>` |"
     yield ""
-    for below, model in inner:
-        name = (NAMED[below[0]],) if len(below) == 1 and below[0] in NAMED else ()
+    for below, named_as, model in inner:
+        name = (named_as,) if named_as else ()
         if "type" in model.model_fields:
             name = (str(model.model_fields["type"].default),)
         yield from _section(f"`{'.'.join((*below, *name))}`", model, (*below, *name))

@@ -12,27 +12,34 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from longshore.config.engine import EngineTls
 from longshore.config.fields import BindAddresses, Duration, FilePath, Name, OptionalBindAddress
 from longshore.config.haproxy import HaproxyConfig
+from longshore.config.register import RegisterConfig
+from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
 from longshore.config.section import Section
 from longshore.config.services import FixedEndpoint, From, ServiceConfig
-from longshore.config.sources import DockerSource, EngineTls, FileSource, SourceConfig, Sources
+from longshore.config.sources import DockerSource, FileSource, SourceConfig, Sources
 from longshore.core import values
 from longshore.core.values import RefusedError, words
 
 __all__ = [
     "AdminConfig",
     "Config",
+    "ConsulSource",
     "DockerSource",
     "EngineTls",
+    "EtcdSource",
     "FileSource",
     "FixedEndpoint",
     "From",
     "FrontendConfig",
     "HaproxyConfig",
+    "RegisterConfig",
     "ServiceConfig",
     "SourceConfig",
     "TlsConfig",
+    "ZookeeperSource",
 ]
 RESERVED = ("listen-", "tcp-", "stats")  # frontends that longshore makes itself are named so
 
@@ -108,5 +115,7 @@ class Config(Section):
     """Where services are discovered. Default: the local Docker engine."""
     services: dict[Name, ServiceConfig] = Field(default_factory=dict)
     """Services said by the operator, for what carries no labels: `from` or `endpoints`, and the same keys as labels."""
+    register_: RegisterConfig | None = None
+    """What of this host is written into registries, by `longshore register`."""
     forget_after: Duration = 600.0
     """How long a service that lost its last endpoint is remembered, and answers 503 instead of 404."""

@@ -18,6 +18,7 @@ from longshore.config.section import Section
 from longshore.core import places
 from longshore.core.values import RefusedError, shown
 
+PREFIX_EXAMPLE = "/longshore/services"
 HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?", re.ASCII)
 Port = Annotated[int, Field(ge=1, le=65535)]
 Weight = Annotated[int, Field(ge=0, le=256)]
@@ -30,6 +31,16 @@ def host(value: str) -> str:
     if len(value) > 253 or value.replace(".", "").isdigit() or not HOST.fullmatch(value):
         raise RefusedError(f"{shown(value)} is neither an IP address nor a host name", "write 10.0.0.5 or vm1.internal")
     return value.lower().rstrip(".")
+
+
+def prefix(value: str) -> str:
+    """Check the place in a registry beneath which entries stand; one slash before it and none behind comes back."""
+    parts = [part for part in value.split("/") if part]
+    if not parts or not all(re.fullmatch(r"[A-Za-z0-9_.:@+-]{1,100}", part, re.ASCII) for part in parts):
+        raise RefusedError(f"{shown(value)} is not a path like {shown(PREFIX_EXAMPLE)}")
+    if {".", ".."} & set(parts):
+        raise RefusedError(f'{shown(value)} contains "." or ".."')
+    return "/" + "/".join(parts)
 
 
 def endpoint(value: Any) -> Any:
@@ -73,24 +84,28 @@ class FixedEndpoint(Section):
 
 
 class From(Section):
-    """Which discovered containers make up a service, when they carry no labels. All that is said must match."""
+    """Which discovered containers or registry entries make up a service. All that is said must match."""
 
     source: str = "docker"
     """Name of the source."""
     image: str | None = Field(default=None, min_length=1)
-    """Their image, with or without registry and tag: "local/nodeapp"."""
+    """Containers: their image, with or without registry and tag: "local/nodeapp"."""
     label: str | None = Field(default=None, min_length=1)
-    """A label they carry: "tier" or "tier=web"."""
+    """A label they carry: "tier" or "tier=web"; of registry entries also "tier!=web"."""
     service: str | None = Field(default=None, min_length=1)
-    """The name of their service as the source groups it: "shop-web"."""
+    """The name of their service as the source groups it ("shop-web"), or as the registry has it."""
+    path: Annotated[str, AfterValidator(prefix)] | None = None
+    """Registry entries: the path beneath which they stand, anywhere in etcd or ZooKeeper: "/nerve/services/web"."""
+    tag: str | None = Field(default=None, min_length=1)
+    """Registry entries: a tag they carry."""
     port: Port | None = None
-    """The container's port; default: the only one it exposes."""
+    """The container's port; default: the only one it exposes. Of registry entries: in place of the registered one."""
 
     @model_validator(mode="after")
     def says_what(self) -> Self:
         """At least one condition must be there."""
-        if not (self.image or self.label or self.service):
-            raise ValueError("expected at least one of image, label, service: which containers are meant?")
+        if not (self.image or self.label or self.service or self.path or self.tag):
+            raise ValueError("expected at least one of image, label, service, path, tag: which of them are meant?")
         return self
 
 

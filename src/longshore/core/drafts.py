@@ -21,7 +21,10 @@ from longshore.core.values import RefusedError, shown, words
 
 _LIVE = ("running", "paused", "restarting")
 _ONE_OFF = "com.docker.compose.oneoff"
-_ENDPOINT_KEYS = frozenset({"enable", "service", "port", "network", "address", "weight", "backup"})
+_ENDPOINT_KEYS = frozenset(
+    {"enable", "service", "port", "network", "address", "weight", "backup", "zone"}
+    | {"register", "register-address", "register-check", "deregister-delay"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ class _Drafting:
             state=state,
             reason="; ".join(filter(None, (reached.reason, why))),
             since=container.since,
+            zone=said.zone,
             proxied=reached.proxied,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from longshore.core import balance, places, values
+from longshore.core.register_check import register_check
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,47 @@ _ALL = (
         "3",
         "Further attempts after the first, where nothing is sent twice that must not be.",
         "10",
+    ),
+    # several hosts
+    Key(
+        "prefer",
+        values.one_of("host", "zone"),
+        "zone",
+        "Endpoints of the balancer's own `host` or `zone` get the traffic while any is up.",
+        "off",
+    ),
+    Key(
+        "only", values.one_of("leader"), "leader", "One endpoint gets all traffic: the one with the smallest id.", "off"
+    ),
+    Key("zone", values.name, "eu-1a", "Where the endpoint is: a data centre, a rack.", "the registrar's `zone`"),
+    Key(
+        "register",
+        values.switch,
+        "false",
+        "Whether the registrar writes the container into registries.",
+        "true; with `expose: all` without any label",
+    ),
+    Key(
+        "register-address",
+        places.address,
+        "10.0.0.5",
+        "What the registrar writes as address: an IP, `IP:port`, `published` or `host`.",
+        "an address other hosts can reach",
+    ),
+    Key(
+        "register-check",
+        register_check,
+        "grpc",
+        "How the registrar checks: `tcp`, `tls`, `/path`, `https:/path`, `grpc`, `grpc:NAME`, `redis`, `exec:COMMAND`, "
+        "`docker` (its HEALTHCHECK) or `none`.",
+        "`docker` if there is one, else `check`",
+    ),
+    Key(
+        "deregister-delay",
+        values.duration,
+        "5s",
+        "How long the container's end is put off after its entry is withdrawn.",
+        "`register.deregister-delay`",
     ),
 )
 

@@ -1,7 +1,8 @@
 """What a container's labels say: `longshore.<key>` of its one service, `longshore.<service>.<key>` of several.
 
-`enable`, `network` and `address` are about the container: said without a service, they hold for all of its services. A
-container that names services and says anything else without one has its own service besides.
+`enable`, `network`, `address`, `zone`, `register` and `register-address` are about the container: said without a
+service, they hold for all of its services. A container that names services and says anything else without one has its
+own service besides.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from longshore.core.model import Problem
 from longshore.core.values import RefusedError, name, shown, switch
 
 PREFIX = "longshore."
-_OF_CONTAINER = ("enable", "network", "address")
+_OF_CONTAINER = ("enable", "network", "address", "zone", "register", "register-address")
 MOST_SERVICES = 32
 
 

@@ -40,6 +40,7 @@ class Endpoint:
     reason: str = ""  # why this address and this state, for `explain`: "network shop_default, shared with the balancer"
     since: float = 0.0  # Unix seconds when the event that led to this state happened; 0 if unknown
     host: str = ""  # name of the machine it runs on, when the source knows it
+    zone: str = ""  # where that machine is, as its registrar says: a data centre, a rack
     proxied: bool = False  # reached through a port forwarder, which accepts connections that nobody serves yet
 
 
@@ -96,6 +97,8 @@ class Policy:
     hsts: int = 0  # max-age of Strict-Transport-Security in seconds, sent over TLS; 0 is off
     auth: tuple[str, ...] = ()  # "user:crypt hash" each, for HTTP Basic
     server_tls: Literal["", "verify", "insecure"] = ""  # speak TLS to the endpoints
+    prefer: Literal["", "host", "zone"] = ""  # endpoints of the balancer's own host or zone first, the others as backup
+    only: Literal["", "leader"] = ""  # traffic for one endpoint at a time: that with the smallest id
 
 
 @dataclass(frozen=True, slots=True)

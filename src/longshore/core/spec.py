@@ -16,6 +16,7 @@ from longshore.core import balance
 from longshore.core.keys import KEYS, closest
 from longshore.core.model import Check, Mode, Policy, Problem, Route
 from longshore.core.places import Path, Spot
+from longshore.core.register_check import RegisterCheck
 from longshore.core.values import RefusedError, shown
 
 MOST_ROUTES = 1024  # hosts times paths times addresses of one service
@@ -62,6 +63,13 @@ class Spec:
     queue_timeout: float | None = None
     tunnel_timeout: float | None = None
     retries: int | None = None
+    prefer: Literal["", "host", "zone"] | None = None
+    only: Literal["", "leader"] | None = None
+    zone: str = ""
+    register: bool | None = None
+    register_address: Spot | None = None
+    register_check: RegisterCheck | None = None
+    deregister_delay: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

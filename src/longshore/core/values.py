@@ -206,6 +206,20 @@ def credentials(raw: object) -> str:
     return f"{user}:{secret}"
 
 
+def one_of(*allowed: str) -> Callable[[object], str]:
+    """Make a reader of a few words; false means none of them."""
+
+    def read(raw: object) -> str:
+        word = text(raw).lower()
+        if word in allowed:
+            return word
+        if word in _FALSE:
+            return ""
+        raise RefusedError(f"{shown(word)} is not {words(allowed)}")
+
+    return read
+
+
 def server_tls(raw: object) -> Literal["", "verify", "insecure"]:
     """Read how endpoints are spoken to: "verify" or true, "insecure" (any certificate), false."""
     word = text(raw).lower()
