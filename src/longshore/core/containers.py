@@ -165,7 +165,8 @@ def _networks(settings: Mapping[str, Any]) -> Iterable[Network]:
 
 
 def _ip(place: Mapping[str, Any], key: str) -> str:
-    return ip(_text(place, key)) or ""
+    word = _text(place, key)
+    return (ip(word) or "") if word else ""
 
 
 def _published(settings: Mapping[str, Any]) -> Iterable[Published]:

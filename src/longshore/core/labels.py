@@ -37,7 +37,7 @@ def split(labels: Mapping[str, str], where: str) -> Said:
     ours = {label[len(PREFIX) :]: value for label, value in labels.items() if label.startswith(PREFIX)}
     if not ours:
         return Said()
-    if _is_false(ours.get("enable", "")):
+    if "enable" in ours and _is_false(ours["enable"]):
         return Said(off=True)
     own: dict[str, str] = {}
     named: dict[str, dict[str, str]] = {}

@@ -40,7 +40,9 @@ class RefusedError(ValueError):
 def shown(text: str, most: int = 60) -> str:
     """Quote `text` for a message: shortened, and with everything unprintable escaped."""
     cut = text if len(text) <= most else text[: most - 1] + "…"
-    return '"' + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + '"'
+    if not cut.isprintable():
+        cut = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return f'"{cut}"'
 
 
 def words(parts: Sequence[str]) -> str:

@@ -106,17 +106,14 @@ class Wanter:
         known = self._servers.get(service.name)
         if known and known[0] is service:
             return known[1], known[2]
-        before = {e.id: e for e in known[0].endpoints} if known and known[0].policy == service.policy else {}
+        alike = known and (known[0].mode, known[0].policy) == (service.mode, service.policy)
+        before = {e.id: e for e in known[0].endpoints} if known and alike else {}
         old = known[2] if known else {}
         servers = {
             e.id: old[e.id] if before.get(e.id) is e else server_of(service, e, self.caps) for e in service.endpoints
         }
-        alike = known and (known[0].mode, known[0].routes, known[0].policy) == (
-            service.mode,
-            service.routes,
-            service.policy,
-        )
-        profile = known[1] if known and alike else profile_of(service, self.caps, self.paths)
+        same = known and alike and known[0].routes == service.routes
+        profile = known[1] if known and same else profile_of(service, self.caps, self.paths)
         self._servers[service.name] = (service, profile, servers)
         return profile, servers
 
