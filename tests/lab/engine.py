@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.lab import packages
@@ -40,7 +40,8 @@ def newest_docker() -> Path:
 
 
 class Engine(EngineClient):
-    """One dockerd. `settings` go into its daemon.json; `env` into its environment; `tree` holds another version.
+    """One dockerd. `settings` go into its daemon.json; `env` into its environment; `tree` holds another version;
+    `hosts` are more addresses that it answers on, like "tcp://127.0.0.1:2375".
 
     Without `iptables` it shares a network with other engines safely (published ports go through docker-proxy, addresses
     on the bridge are reachable from this machine); with it, it must be the only engine of its network namespace.
@@ -52,6 +53,7 @@ class Engine(EngineClient):
         settings: Mapping[str, object] | None = None,
         env: Mapping[str, str] | None = None,
         tree: Path | None = None,
+        hosts: Sequence[str] = (),
         iptables: bool = False,
         live_restore: bool = False,
     ) -> None:
@@ -67,7 +69,7 @@ class Engine(EngineClient):
         (self.folder / "bridge").write_text(self.bridge)
         self._gateway = f"{network[1]}/24"
         self._settings = {
-            "hosts": [self.host],
+            "hosts": [self.host, *hosts],
             "data-root": str(self.folder / "data"),
             "exec-root": str(self.folder / "exec"),
             "pidfile": str(self.folder / "pid"),
