@@ -1,0 +1,64 @@
+"""What can go wrong with ZooKeeper, in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from longshore.clients.registry_faults import RegistryError
+
+HANGS_UP = "accepts the connection and hangs up"
+
+
+class ZooKeeperError(RegistryError):
+    """ZooKeeper cannot be used. The connection is broken, or the session has ended."""
+
+
+class ZooKeeperRefusedError(ZooKeeperError):
+    """ZooKeeper will not do this, now or later: not allowed, not a path, too big. The session goes on."""
+
+
+class NoNodeError(ZooKeeperRefusedError):
+    """A node that is to be changed is not there, or the parent of one that is to be made."""
+
+
+class NodeExistsError(ZooKeeperRefusedError):
+    """A node that was to be made is there already."""
+
+
+def missing() -> ZooKeeperError:
+    """Say that the optional part is not installed."""
+    return ZooKeeperError(
+        "ZooKeeper needs the Python package kazoo, which is not installed", "pip install longshore[zookeeper]"
+    )
+
+
+def unreachable(hosts: str, reasons: Mapping[str, str]) -> ZooKeeperError:
+    """Say why no server took us: `reasons` by host, as far as they are known."""
+    if not reasons:
+        return ZooKeeperError(f"cannot reach ZooKeeper at {hosts}: it does not answer", "check hosts and the network")
+    said = "; ".join(f"{host} {reason}" for host, reason in sorted(reasons.items()))
+    hint = "is it running? check hosts"
+    if any(reason == HANGS_UP for reason in reasons.values()):
+        hint = "has the ensemble lost its quorum? ask each server for its mode: echo srvr | nc HOST PORT"
+    return ZooKeeperError(f"cannot reach ZooKeeper: {said}", hint)
+
+
+def suspended(hosts: str) -> ZooKeeperError:
+    """Say that the connection broke; the session may live on."""
+    return ZooKeeperError(f"lost the connection to ZooKeeper at {hosts}", "is a server down, or the quorum lost?")
+
+
+def ended(hosts: str, why: str) -> ZooKeeperError:
+    """Say that the session is over."""
+    return ZooKeeperError(f"the session with ZooKeeper at {hosts} ended: {why}")
+
+
+def not_allowed(path: str, what: str, known: bool) -> ZooKeeperRefusedError:
+    """Say that the node's access list forbids it. `known`: we gave a user and a password."""
+    hint = "its access list knows another user or password" if known else "set auth-file, with user:password in it"
+    return ZooKeeperRefusedError(f"ZooKeeper does not allow to {what} {path}", hint)
+
+
+def refused(path: str, what: str, why: str) -> ZooKeeperRefusedError:
+    """Say that ZooKeeper finds something wrong with what it was asked."""
+    return ZooKeeperRefusedError(f"ZooKeeper refuses to {what} {path}: {why}")
