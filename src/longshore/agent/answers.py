@@ -115,12 +115,16 @@ class Answers:
         return tuple(Drift(what, mended=True, how="set right again") for what in found)
 
     async def _do(self, what: str, service: str) -> None:
+        """See that an operator's word is in force, and on disk: it outlives a crash from here on."""
         self._balancer.journal.add(what, "an operator said so", service)
         try:
             await asyncio.wait_for(self._balancer.settled(), PATIENCE)
         except TimeoutError:
             hint = "it is kept and tried again; `longshore status` shows what is wrong"
             raise Refused(f"{what}: HAProxy has not taken it within {PATIENCE:g} s", hint) from None
+        finally:
+            self._balancer.desired.save()
+            await self._balancer.desired.store.flush()
 
     def _find(self, service: str, endpoint: str | None) -> tuple[Service, tuple[Endpoint, ...]]:
         known = self._balancer.known

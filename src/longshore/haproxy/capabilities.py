@@ -95,7 +95,7 @@ async def _ask(binary: str) -> Capabilities:
             "Debian 12, Ubuntu 24.04 and later carry one; or say where another is: `haproxy: {binary: …}`",
         )
     features = set(re.findall(r"\+(\w+)", "".join(re.findall(r"^Feature list : (.*)$", told, re.MULTILINE))))
-    async with _throwaway(binary) as (runtime, master):
+    async with _throwaway(binary) as (runtime, of_master):
         wait, *tried = await runtime.run(
             [
                 "wait -h",
@@ -116,7 +116,7 @@ async def _ask(binary: str) -> Capabilities:
             guid=guid,
             stats_file=_lists(commands, "dump stats-file"),
             init_state=init_state,
-            reload_answers=_lists(await master.ask("help"), "show startup-logs"),  # both came with 2.7
+            reload_answers=_lists(of_master, "show startup-logs"),  # both came with 2.7
             wait_removable=_offers(wait, "srv-removable"),
             lua="LUA" in features,
             prometheus="PROMEX" in features,
@@ -161,8 +161,8 @@ async def _told(binary: str) -> str:
 
 
 @asynccontextmanager
-async def _throwaway(binary: str) -> AsyncIterator[tuple[RuntimeClient, MasterClient]]:
-    """Run an instance that serves nothing, for as long as the block lasts."""
+async def _throwaway(binary: str) -> AsyncIterator[tuple[RuntimeClient, str]]:
+    """Run an instance that serves nothing, for as long as the block lasts; with the help of its master socket."""
     with tempfile.TemporaryDirectory(prefix="longshore-probe-") as folder:
         process = await _run(binary, "-W", "-S", f"{folder}/master.sock", "-f", _written(folder))
         refused: HAProxyError | None = None
@@ -170,8 +170,7 @@ async def _throwaway(binary: str) -> AsyncIterator[tuple[RuntimeClient, MasterCl
             async with RuntimeClient(f"{folder}/runtime.sock") as runtime:
                 master = MasterClient(f"{folder}/master.sock", timeout=0.5)
                 await _answers(process, lambda: runtime.ask("show version"))
-                await _answers(process, lambda: master.ask("show version"))
-                yield runtime, master
+                yield runtime, await _answers(process, lambda: master.ask("help"))
         except HAProxyError as error:
             refused = error
         finally:
@@ -188,17 +187,17 @@ def _written(folder: str) -> str:
     return str(path)
 
 
-async def _answers(process: asyncio.subprocess.Process, ask: Callable[[], Awaitable[str]]) -> None:
+async def _answers(process: asyncio.subprocess.Process, ask: Callable[[], Awaitable[str]]) -> str:
+    """Ask until there is an answer: while it starts there is none, and a master of 2.6 may close without a word."""
     end = asyncio.get_running_loop().time() + _DEADLINE
     while True:
         try:
-            await ask()
+            if (text := await ask()) or asyncio.get_running_loop().time() > end:
+                return text
         except UnreachableError:
             if process.returncode is not None or asyncio.get_running_loop().time() > end:
                 raise
-            await asyncio.sleep(0.005)
-        else:
-            return
+        await asyncio.sleep(0.005)
 
 
 async def _run(*arguments: str) -> asyncio.subprocess.Process:
