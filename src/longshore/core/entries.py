@@ -41,5 +41,13 @@ class Broken:
     hint: str = ""
 
 
-Read = Entry | Broken | None
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a registry says of a service as a whole: labels that count for it where no entry says the same."""
+
+    service: str
+    labels: tuple[tuple[str, str], ...]
+
+
+Read = Entry | Setting | Broken | None
 """What a layout makes of a key and its value; None: it is no entry, and none was meant (a parent node)."""

@@ -49,6 +49,16 @@ def ip(word: str) -> str | None:
         return None
 
 
+def machine(value: str) -> str:
+    """Read where something runs: an IP address, with or without brackets, or a host name. Gives its usual spelling."""
+    if address := ip(value.removeprefix("[").removesuffix("]")):
+        return address
+    name = value.lower().removesuffix(".")
+    if len(name) > 253 or name.replace(".", "").isdigit() or not all(map(_LABEL.fullmatch, name.split("."))):
+        raise RefusedError(f"{shown(value)} is neither an IP address nor a host name", "write 10.0.0.5 or vm1.internal")
+    return name
+
+
 def joined(address: str, port: int) -> str:
     """Give "address:port", an IPv6 address in brackets."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

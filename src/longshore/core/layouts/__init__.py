@@ -1,0 +1,58 @@
+"""How entries are spelled in registries: one layout for each program that writes them. All reading ends here.
+
+`Layout.read` takes whatever stands at a key and gives an entry, a setting, nothing, or a `Broken` that says in words
+what is wrong; it never raises. Consul's catalog has no bytes to read: see `layouts.consul`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from longshore.core.entries import Broken, Entry, Read
+from longshore.core.layouts import docker_register, native, nerve, registrator, serverset
+from longshore.core.layouts.payload import UnreadableError
+
+Write = Callable[[str, Entry], tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One spelling. `write` is None where only others write; it raises ValueError for ids that cannot stand in a key.
+
+    `also` gives a further key that belongs to an entry, or None: docker-register's port of the service.
+    """
+
+    name: str
+    reader: Callable[[str, str, bytes], Read]
+    write: Write | None = None
+    also: Callable[[str, Entry], tuple[str, bytes] | None] | None = None
+
+    def read(self, prefix: str, key: str, value: bytes) -> Read:
+        """Read what stands at a key."""
+        try:
+            return self.reader(prefix, key, value)
+        except UnreadableError as error:
+            return Broken(key, str(error), error.hint)
+
+
+LAYOUTS: dict[str, Layout] = {
+    "native": Layout("native", native.read, native.write),
+    "nerve": Layout("nerve", nerve.read, nerve.write),
+    "serverset": Layout("serverset", serverset.read),
+    "registrator": Layout("registrator", registrator.read, registrator.write),
+    "consulkv": Layout("consulkv", registrator.read, registrator.write),
+    "docker-register": Layout(
+        "docker-register", docker_register.read, docker_register.write, docker_register.write_port
+    ),
+}
+
+
+def layout_of(name: str, *, endpoint: str = "", path_encoding: bool = False) -> Layout:
+    """The layout that a source's section describes: `endpoint` is serverset's, `path_encoding` nerve's."""
+    if name == "serverset":
+        return Layout(name, partial(serverset.read, endpoint=endpoint))
+    if name == "nerve" and path_encoding:
+        return Layout(name, nerve.read, nerve.write_encoded)
+    return LAYOUTS[name]

@@ -1,0 +1,49 @@
+"""docker-register's layout in etcd, which docker-discover reads.
+
+    /backends/<image>/<container id, 12 digits>    10.0.0.5:32768
+    /backends/<image>/port                         8000
+
+The port is where docker-discover listens for the service, with TCP: it becomes the service's `tcp`. An image with
+slashes gives a service with "-" in their place.
+"""
+
+from __future__ import annotations
+
+import re
+
+from longshore.core.entries import Entry, Read, Setting
+from longshore.core.layouts import payload
+from longshore.core.layouts.payload import UnreadableError
+from longshore.core.places import joined
+
+PORT = "port"
+
+
+def read(prefix: str, key: str, value: bytes) -> Read:
+    """Read one container, or a service's port. Raises UnreadableError."""
+    parts = payload.below(prefix, key)
+    text = value[: payload.LARGEST].decode(errors="replace").strip()
+    if len(parts) < 2:
+        if text:
+            raise UnreadableError("is not <prefix>/<image>/<container id>", "is it meant for somebody else?")
+        return None
+    service = "-".join(parts[:-1])
+    if parts[-1] == PORT:
+        if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= 65535:
+            raise UnreadableError("is not a port from 1 to 65535")
+        return Setting(service, (("longshore.tcp", f":{int(text)}"),))
+    host, port = payload.address(text)
+    return Entry(service, parts[-1], host, port, name=parts[-1])
+
+
+def write(prefix: str, entry: Entry) -> tuple[str, bytes]:
+    """Write one container."""
+    return payload.path(prefix, entry.service, entry.id), joined(entry.host, entry.port).encode()
+
+
+def write_port(prefix: str, entry: Entry) -> tuple[str, bytes] | None:
+    """Write the port of an entry's service, as the label `longshore.port` says it; it lives under the same lease."""
+    port = dict(entry.labels).get("longshore.port", "")
+    if not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
+        return None
+    return payload.path(prefix, entry.service, PORT), port.encode()
