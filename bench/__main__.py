@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from bench import propagation
+from bench import churn, propagation
 from bench.table import machine
 from tests.lab import network
 from tests.lab.binaries import SERIES
@@ -20,14 +20,20 @@ def main() -> int:
     timing = chosen.add_parser("propagation", help="from the engine's event to routed, beside a bare script")
     timing.add_argument("--starts", type=int, default=40, help="isolated starts of each contender (40)")
     timing.add_argument("--bursts", type=int, default=3, help="times that 20 copies are started back to back (3)")
-    for each in (timing,):
+    losing = chosen.add_parser("churn", help="requests lost while everything changes")
+    losing.add_argument("--rate", type=float, default=200, help="requests a second, of all kinds together (200)")
+    losing.add_argument("--only", nargs="+", default=[], metavar="WORD", help="only cases whose name has one of these")
+    for each in (timing, losing):
         each.add_argument("--haproxy", nargs="+", choices=SERIES, default=[SERIES[0], SERIES[-1]], metavar="SERIES")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))  # leave through every `with`
     began = time.monotonic()
     network.isolate()
-    met = propagation.run(wish.haproxy, wish.starts, wish.bursts)
+    if wish.benchmark == "propagation":
+        met = propagation.run(wish.haproxy, wish.starts, wish.bursts)
+    else:
+        met = churn.run(wish.haproxy, wish.rate, wish.only)
     print(f"\n{machine()}; {time.monotonic() - began:.0f} s")
     if not met:
         print("bench: a bar was missed", file=sys.stderr)
