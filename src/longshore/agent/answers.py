@@ -19,6 +19,7 @@ from longshore.agent.report import (
     Refused,
     Status,
 )
+from longshore.clients.haproxy_faults import HAProxyError
 from longshore.core.explain import Explanation, Known, Seen, explain
 from longshore.core.model import Endpoint, EndpointState, Problem, Service
 
@@ -108,11 +109,27 @@ class Answers:
         return await self._reread(reason)
 
     async def mend(self) -> tuple[Drift, ...]:
-        """Compare HAProxy with what it should run, and mend it."""
-        found = await self._balancer.driver.drift()
-        if found:
-            self._balancer.poke(recheck=True)
-        return tuple(Drift(what, mended=True, how="set right again") for what in found)
+        """Compare HAProxy with what it should run, mend it, and look again."""
+        b = self._balancer
+        try:
+            found = await b.driver.drift()
+            if not found:
+                return ()
+            b.poke(recheck=True)
+            await asyncio.wait_for(b.settled(), PATIENCE)
+            left = await b.driver.drift()
+        except TimeoutError:
+            raise Refused(
+                f"HAProxy is not as it should be after {PATIENCE:g} s", "`longshore status` says why"
+            ) from None
+        except HAProxyError as error:
+            raise Refused(error.what, error.hint) from None
+        if left:
+            b.poke(recheck=True)
+        for what in found:
+            b.journal.add("drift not mended" if what in left else "drift mended", what)
+        again = "it was so again at once: somebody else changes it too"
+        return tuple(Drift(what, what not in left, again if what in left else "set right again") for what in found)
 
     async def _do(self, what: str, service: str) -> None:
         """See that an operator's word is in force, and on disk: it outlives a crash from here on."""
