@@ -5,10 +5,10 @@ repeated by the client, and each ends in exactly one class; all but "answered be
 loads run at once: GET and POST, on kept connections and on a new one for each request. Every request takes 20 ms, so
 that some are under way whenever something happens. The copies log the id of each POST they receive.
 
-The bars: nothing lost, no POST delivered twice, and no reload but the one that the case is about. One exception, by
-nature: a copy that breaks off requests (SIGKILL, or a program that just exits) takes those with it that may not be
-repeated. Such a loss counts as one only if the copy's log names the POST: it was received and never answered. Those are
-counted in their own column and named below the table; any other loss misses the bar.
+The bars: nothing lost, no POST delivered twice, and no reload but those that the case is about. One exception, by
+nature: a copy that drops what it is doing (SIGKILL, or a program that just exits) takes those requests with it that may
+not be sent again. That is a POST for which HAProxy answers 502, the sign that it was sent and never answered, while the
+copy ends. Those are counted apart as "cut" and named below the table; any other loss misses the bar.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from contextlib import ExitStack
 
 from bench.cases import CASES, Case
 from bench.stage import Result, Stage
-from bench.table import ms, table
+from bench.table import table
 from tests.lab.binaries import haproxy, version
 
-HEAD = ("case", "HAProxy", "sent", "lost", "POSTs cut", "POSTs twice", "reloads", "p99 ms", "")
+MOST_NAMES = 20
 
 
 def run(series: Sequence[str], rate: float, only: Sequence[str]) -> bool:
     """Play every case with each HAProxy, print a table, and say whether every bar was met."""
     chosen = [case for case in CASES if not only or any(word in case.name for word in only)]
-    rows, notes = list[list[str]](), list[str]()
+    rows = {case.name: [case.name] for case in chosen}
+    head, notes, met = ["case"], list[str](), True
     for each in series:
         name = version(haproxy(each))
+        head += [f"{name}: sent", "lost", "reloads"]
         with Stage(each, rate) as stage:
             for case in chosen:
                 print(f"churn: {case.name}, HAProxy {name}", file=sys.stderr, flush=True)
                 result = play(case, stage)
                 missed = misses(case, result)
-                rows.append([case.name, name, *figures(result), ", ".join(missed)])
-                notes += [f"{case.name}, HAProxy {name}: {line}" for line in told(result)]
-    rows.sort(key=lambda row: [case.name for case in chosen].index(row[0]))
-    shown = len(HEAD) if any(row[-1] for row in rows) else len(HEAD) - 1
-    print(f"{rate:g} requests a second, each of 20 ms:\n")
-    print(table(HEAD[:shown], [row[:shown] for row in rows]))
-    for note in notes:
-        print(f"\n{note}")
-    return not any(row[-1] for row in rows)
+                met = met and not missed
+                rows[case.name] += cells(result)
+                notes += [f"{case.name}, HAProxy {name}: {line}" for line in (*missed, *named(result))]
+    print(f"{rate:g} requests a second, each of 20 ms; GET and POST, connections kept and new:\n")
+    print(table(head, list(rows.values())))
+    print("".join(f"\n{note}" for note in notes))
+    return met
 
 
 def play(case: Case, stage: Stage) -> Result:
@@ -62,35 +62,36 @@ def play(case: Case, stage: Stage) -> Result:
         for load in loads.values():
             load.more(20)
     same = stage.balancer.pid == pid  # else it counts anew
-    return stage.finish(loads, stage.balancer.reloads - (before if same else 0))
+    return stage.finish(loads, cuts=case.cuts, reloads=stage.balancer.reloads - (before if same else 0))
 
 
 def misses(case: Case, result: Result) -> list[str]:
     """Say which bars were missed."""
-    allowed = set(result.cut) if case.cuts else set[str]()
     found = []
-    if not result.counted or any(failure.id not in allowed for failure in result.lost):
-        found.append("LOST")
+    if result.lost or not result.counted:
+        found.append("MISSED: requests were lost")
     if result.repeated:
-        found.append("REPEATED")
+        found.append("MISSED: POSTs were delivered more than once")
     if result.reloads != case.reloads:
-        found.append("RELOADED")
+        found.append(f"MISSED: {result.reloads} reloads")
     return found
 
 
-def figures(result: Result) -> list[str]:
-    """Return the cells of one case, from "sent" on."""
-    other = len(result.lost) - len(result.cut)
-    slowest = max(report.p99 for report in result.reports.values())
-    counts = (result.sent, other, len(result.cut), len(result.repeated), result.reloads)
-    return [*(f"{count:,}" for count in counts), ms(slowest)]
+def cells(result: Result) -> list[str]:
+    """Return "sent", "lost" and "reloads"."""
+    cut = f" + {len(result.cut)} cut" if result.cut else ""
+    return [f"{result.sent:,}", f"{len(result.lost)}{cut}", str(result.reloads)]
 
 
-def told(result: Result) -> list[str]:
-    """Name what was lost or repeated."""
-    lines = []
-    for name, report in result.reports.items():
-        for failure in report.failures:
-            why = "received by the copy that ended" if failure.id in result.cut else "LOST"
-            lines.append(f"{name} {failure.id}: {failure.kind}, {why}")
-    return lines + [f"POST {each} was delivered more than once" for each in result.repeated]
+def named(result: Result) -> list[str]:
+    """Name what was lost, cut or repeated."""
+    groups = {
+        "lost": [f"{each.id} ({each.kind})" for each in result.lost],
+        "POSTs that were cut": [each.id for each in result.cut],
+        "POSTs delivered more than once": list(result.repeated),
+    }
+    return [
+        f"{what}: {', '.join(ids[:MOST_NAMES])}{' …' if len(ids) > MOST_NAMES else ''}"
+        for what, ids in groups.items()
+        if ids
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from tests.lab.load import Failure, Load, Report
 SERVICE, HOST = "churn", "churn.test"
 LABELS = {"longshore.service": SERVICE, "longshore.host": HOST}
 PATH = "/slow?20"  # each request takes 20 ms, so that some are always under way
+MOMENT = 0.1  # seconds after a copy has ended in which its last requests are answered by HAProxy
 KINDS = {
     "kept GET": {"keep": True, "method": "GET"},
     "kept POST": {"keep": True, "method": "POST"},
@@ -29,8 +31,9 @@ class Result:
     """What became of the requests of one case, of all kinds together."""
 
     reports: dict[str, Report]
-    repeated: list[str]  # POSTs that reached the copies more than once
-    cut: list[str]  # lost POSTs that a copy killed on purpose had received
+    cut: tuple[Failure, ...]  # POSTs that died with the copy that had them
+    lost: tuple[Failure, ...]  # all others that were not answered well
+    repeated: tuple[str, ...]  # ids of POSTs that the copies got more than once
     reloads: int
 
     @property
@@ -39,14 +42,9 @@ class Result:
         return sum(report.sent for report in self.reports.values())
 
     @property
-    def lost(self) -> list[Failure]:
-        """Every request that was not answered well."""
-        return [failure for report in self.reports.values() for failure in report.failures]
-
-    @property
     def counted(self) -> bool:
-        """Whether each request is accounted for by name."""
-        return len(self.lost) == sum(report.lost for report in self.reports.values())
+        """Whether each failure is known by name."""
+        return len(self.lost) + len(self.cut) == sum(report.lost for report in self.reports.values())
 
 
 class Stage:
@@ -57,8 +55,8 @@ class Stage:
         self.engine = Engine(live_restore=True)
         self.balancer = Balancer(engine=self.engine, series=series)
         self.copies: list[Container] = []
-        self.killed: list[Container] = []
-        self._posts: dict[str, list[str]] = {}  # container → the POSTs it got
+        self._ends: list[tuple[float, float]] = []  # when copies were being ended: from the call to a moment after
+        self._posts: list[str] = []  # ids of all POSTs that copies got
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -86,20 +84,21 @@ class Stage:
 
     def stop(self, copies: Sequence[Container], seconds: int = 10) -> None:
         """Stop copies side by side, as Compose does, and note what they have seen."""
+        began = time.time()
         with ThreadPoolExecutor(len(copies)) as pool:
             list(pool.map(lambda copy: copy.stop(seconds), copies))
-        self.gone(copies)
+        self._gone(copies, began)
 
     def kill(self, copy: Container) -> None:
         """Kill a copy without warning."""
+        began = time.time()
         copy.kill()
-        self.killed.append(copy)
-        self.gone([copy])
+        self._gone([copy], began)
 
-    def gone(self, copies: Sequence[Container]) -> None:
-        """Note what copies that have ended received, and remove them."""
+    def _gone(self, copies: Sequence[Container], began: float) -> None:
+        self._ends.append((began, time.time() + MOMENT))
         for copy in copies:
-            self._posts[copy.id] = copy.posts()
+            self._posts += copy.posts()
             copy.rm()
             self.copies.remove(copy)
 
@@ -111,20 +110,24 @@ class Stage:
             for name, kind in KINDS.items()
         }
 
-    def finish(self, loads: dict[str, Load], reloads: int) -> Result:
-        """Remove what is left and judge."""
+    def finish(self, loads: dict[str, Load], *, cuts: bool, reloads: int) -> Result:
+        """Remove what is left and judge. `cuts`: the copies took requests with them when they ended."""
         for copy in self.copies:
-            self._posts[copy.id] = copy.posts()
-        while self.copies:
-            self.copies.pop().rm()
-        seen = [post for posts in self._posts.values() for post in posts]
-        cut = {post for copy in self.killed for post in self._posts[copy.id]}
+            self._posts += copy.posts()
+            copy.rm()
         reports = {name: load.report for name, load in loads.items()}
-        lost = [failure.id for report in reports.values() for failure in report.failures]
-        self.killed, self._posts = [], {}
-        return Result(
+        failures = [(name, failure) for name, report in reports.items() for failure in report.failures]
+        cut = tuple(failure for name, failure in failures if cuts and name.endswith("POST") and self._is_cut(failure))
+        result = Result(
             reports,
-            repeated=[post for load in loads.values() for post in load.twice(seen)],
-            cut=[each for each in lost if each in cut],
+            cut,
+            lost=tuple(failure for _, failure in failures if failure not in cut),
+            repeated=tuple(post for load in loads.values() for post in load.twice(self._posts)),
             reloads=reloads,
         )
+        self.copies, self._posts, self._ends = [], [], []
+        return result
+
+    def _is_cut(self, failure: Failure) -> bool:
+        """Whether HAProxy said of a request, while a copy ended, that it had been sent and was never answered."""
+        return failure.kind == "http_502" and any(began <= failure.at <= ended for began, ended in self._ends)
