@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from longshore.clients import zookeeper_faults as faults
+from longshore.clients.faults import TlsFault
+from longshore.clients.tls import TlsFiles, client_context
 from longshore.clients.zookeeper_faults import ZooKeeperError
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 Change = Literal["value", "children", "gone"]
 """What a watch said: the value was written (or the node made), its children are others, it was removed."""
+
+State = Literal["", "connected", "suspended", "ended"]
 
 CHANGES: dict[str, Change] = {"CREATED": "value", "CHANGED": "value", "CHILD": "children", "DELETED": "gone"}
 BIGGEST = 1_000_000  # bytes of a value; a little more (jute.maxbuffer) and the server hangs up, again and again
@@ -45,16 +49,31 @@ class ZooKeeper:
     """One session with the ensemble at `hosts` ("name:port" each; the port is 2181 if not said).
 
     `session` is how long, in seconds, it lives on without a connection, within the limits of the servers. `digest` is
-    "user:password". All methods raise ZooKeeperError; one that is a ZooKeeperRefusedError leaves the session in peace.
+    "user:password". `news` is set whenever a watch fired, or the connection broke, came back or ended.
+
+    All methods raise ZooKeeperError; one that is a ZooKeeperRefusedError leaves the session in peace.
     """
 
-    def __init__(self, hosts: Sequence[str], *, session: float = 10.0, digest: str = "") -> None:
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        *,
+        session: float = 10.0,
+        digest: str = "",
+        tls: TlsFiles | None = None,
+        news: asyncio.Event | None = None,
+    ) -> None:
         self.hosts = ", ".join(hosts)
+        self.news = news or asyncio.Event()
         self._session = session
-        self._state = _State()
-        self._bridge = _bridge()(",".join(hosts), session, digest, self._turned, self._noted)
+        self._state: State = ""
+        self._over = ""
+        try:
+            context = client_context(tls) if tls else None
+        except TlsFault as fault:
+            raise ZooKeeperError(fault.what, fault.hint) from fault
+        self._bridge = _bridge()(",".join(hosts), session, digest, context, self._turned, self._noted)
         self._changes = dict[tuple[str, Change], None]()
-        self._news = asyncio.Event()
         self._is_blind = False
         self._is_closed = False
 
@@ -63,8 +82,10 @@ class ZooKeeper:
         self._bridge.start()
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._state.moved.wait(), max(self._session, 5.0))
-            self._state.moved.clear()
+                async with asyncio.timeout(max(self._session, 5.0)):
+                    while not self._state:
+                        self.news.clear()
+                        await self.news.wait()
             if not self.is_connected:
                 raise self._why() or faults.unreachable(self.hosts, self._bridge.reasons)
         except BaseException:
@@ -87,40 +108,44 @@ class ZooKeeper:
     @property
     def is_connected(self) -> bool:
         """Whether questions are answered."""
-        return self._state.name == "connected"
+        return self._state == "connected"
 
     @property
     def has_ended(self) -> str:
         """Why the session is over, "" while it is not."""
-        return self._state.end
+        return self._over
 
     @property
     def identity(self) -> tuple[int, bytes]:
         """The session's number and password; 0 while it is not connected."""
         return self._bridge.identity
 
-    async def turned(self) -> None:
-        """Wait until the connection broke, came back or ended (see `is_connected`, `has_ended`) since the last call."""
-        await self._state.moved.wait()
-        self._state.moved.clear()
-
-    async def changed(self) -> list[tuple[str, Change]]:
-        """Wait for watches to fire; return what they said since the last call, in its order, each once.
+    def changes(self) -> list[tuple[str, Change]]:
+        """Return what watches said since the last call, in its order, each once.
 
         Raises ZooKeeperError once the connection is broken, also when it is back: the watches are lost.
         """
-        while not self._is_blind:
-            if self._changes:
-                found, self._changes = list(self._changes), {}
-                return found
-            self._news.clear()
-            await self._news.wait()
-        raise self._why() or faults.suspended(self.hosts)
+        if self._is_blind:
+            raise self._why() or faults.suspended(self.hosts)
+        found, self._changes = list(self._changes), {}
+        return found
+
+    async def changed(self) -> list[tuple[str, Change]]:
+        """Wait for watches to fire, then do what `changes` does."""
+        while not self._changes and not self._is_blind:
+            self.news.clear()
+            await self.news.wait()
+        return self.changes()
 
     def look_anew(self) -> None:
-        """Say that all that counts is read again, watches and all: `changed` works again."""
+        """Say that from now on all that counts is read and watched again: `changes` works again."""
         self._changes.clear()
         self._is_blind = not self.is_connected
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether watches were lost, and `look_anew` was not called since."""
+        return self._is_blind
 
     async def get(self, path: str, *, watch: bool = False) -> Node | None:
         """Read a node, and watch it if it is there."""
@@ -183,54 +208,41 @@ class ZooKeeper:
 
     def _turned(self, name: str) -> None:
         """Take in a state of kazoo's: CONNECTED, CONNECTING, EXPIRED_SESSION, AUTH_FAILED, CLOSED."""
-        if self._state.end:
+        if self._over:
             return  # kazoo would begin a new session by itself; to us it is the end
         if name == "CONNECTED":
             self._bridge.resume()
-            self._state.turn("connected")
+            self._state = "connected"
+            self.news.set()
         elif name == "CONNECTING":
-            self._is_blind = True
-            self._state.turn("suspended")
-            self._bridge.drop(faults.suspended(self.hosts))
+            self._break_off("suspended", faults.suspended(self.hosts))
         elif name == "EXPIRED_SESSION":
             self._end("it expired")
         elif name == "AUTH_FAILED":
             self._end("user or password were refused")
         else:
             self._end(self._bridge.crash or "the connection was given up")
-        self._news.set()
 
     def _end(self, why: str) -> None:
-        self._is_blind = True
-        self._state.end = self._state.end or why
-        self._state.turn("ended")
-        self._bridge.drop(faults.ended(self.hosts, self._state.end))
-        self._news.set()
+        if not self._over:
+            self._over = why
+            self._break_off("ended", faults.ended(self.hosts, why))
+
+    def _break_off(self, state: State, error: ZooKeeperError) -> None:
+        self._state, self._is_blind = state, True
+        self._bridge.drop(error)
+        self.news.set()
 
     def _noted(self, kind: str, path: str) -> None:
         """Take in a watch event."""
         self._changes[path, CHANGES[kind]] = None
-        self._news.set()
+        self.news.set()
 
     def _why(self) -> ZooKeeperError | None:
         """Say why there is no connection; None while there is, or when there never was."""
-        if self._state.end:
-            return faults.ended(self.hosts, self._state.end)
-        return faults.suspended(self.hosts) if self._state.name == "suspended" else None
-
-
-class _State:
-    """Where the session is, and whether that moved."""
-
-    def __init__(self) -> None:
-        self.name: Literal["", "connected", "suspended", "ended"] = ""
-        self.end = ""
-        self.moved = asyncio.Event()
-
-    def turn(self, name: Literal["connected", "suspended", "ended"]) -> None:
-        if name != self.name:
-            self.name = name
-            self.moved.set()
+        if self._over:
+            return faults.ended(self.hosts, self._over)
+        return faults.suspended(self.hosts) if self._state == "suspended" else None
 
 
 def _fits(path: str, value: bytes) -> None:

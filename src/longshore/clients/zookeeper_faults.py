@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 
+from longshore.clients.faults import first_line
 from longshore.clients.registry_faults import RegistryError
 
 HANGS_UP = "accepts the connection and hangs up"
@@ -32,14 +34,27 @@ def missing() -> ZooKeeperError:
     )
 
 
+def reason(error: OSError) -> str:
+    """Say why a server cannot be connected to."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"has a certificate that is not accepted: {first_line(error.verify_message)}"
+    if isinstance(error, ssl.SSLError):
+        return f"does not speak TLS with us: {first_line(error.reason or str(error)).replace('_', ' ').lower()}"
+    if isinstance(error, TimeoutError):
+        return "does not answer"
+    return first_line(error.strerror or str(error)).lower()
+
+
 def unreachable(hosts: str, reasons: Mapping[str, str]) -> ZooKeeperError:
     """Say why no server took us: `reasons` by host, as far as they are known."""
     if not reasons:
         return ZooKeeperError(f"cannot reach ZooKeeper at {hosts}: it does not answer", "check hosts and the network")
     said = "; ".join(f"{host} {reason}" for host, reason in sorted(reasons.items()))
     hint = "is it running? check hosts"
-    if any(reason == HANGS_UP for reason in reasons.values()):
-        hint = "has the ensemble lost its quorum? ask each server for its mode: echo srvr | nc HOST PORT"
+    if "certificate" in said or "TLS" in said:
+        hint = "the servers' certificates must be valid for these names and signed by tls.ca; is this their TLS port?"
+    elif any(reason == HANGS_UP for reason in reasons.values()):
+        hint = "has the ensemble lost its quorum? is it a TLS port, or does it want another client certificate?"
     return ZooKeeperError(f"cannot reach ZooKeeper: {said}", hint)
 
 

@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import threading
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,32 +25,11 @@ from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE
 
 from longshore.clients import zookeeper_faults as faults
+from longshore.clients.zookeeper_inbox import Inbox
 
 IN_FLIGHT = 100  # requests; a thread that waits in kazoo's wake-up pipe (room for about 278) would be our event loop
 SLOWEST_CONNECT = 3.0  # seconds; kazoo itself would spend a whole session on a host that does not answer
 SILENT = logging.Logger("kazoo", logging.CRITICAL + 1)  # what it says is said by our faults, in words for people
-
-
-class Inbox:
-    """Calls from other threads, made on the event loop in their order."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._calls = deque[Callable[[], None]]()
-        self._is_due = False
-
-    def put(self, call: Callable[[], None]) -> None:
-        """Have `call` called on the event loop. For any thread."""
-        self._calls.append(call)
-        if not self._is_due:
-            self._is_due = True
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile: nobody asks any more
-                self._loop.call_soon_threadsafe(self._empty)
-
-    def _empty(self) -> None:
-        self._is_due = False
-        while self._calls:
-            self._calls.popleft()()
 
 
 class Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no types
@@ -62,11 +41,12 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no
 
     running = False
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, tls: ssl.SSLContext | None) -> None:
         super().__init__()
         self.reasons = dict[str, str]()
         self.crash = ""
         self._inbox = inbox
+        self._tls = tls
         self._is_cut = False
         self._socket: socket.socket | None = None
 
@@ -98,13 +78,17 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no
         if self._is_cut:
             raise OSError("the connection was cut")
         host = f"[{hostname}]:{address[1]}" if ":" in hostname else f"{hostname}:{address[1]}"
+        made: socket.socket | None = None
         try:
             made = socket.create_connection(address, min(timeout, SLOWEST_CONNECT))
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls:
+                made = self._tls.wrap_socket(made, server_hostname=hostname)
         except OSError as error:
-            timed_out = isinstance(error, TimeoutError)
-            self.reasons[host] = "does not answer" if timed_out else (error.strerror or str(error)).lower()
+            self.reasons[host] = faults.reason(error)
+            if made:
+                made.close()
             raise
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reasons[host] = faults.HANGS_UP
         self._socket = made
         return made
@@ -128,11 +112,12 @@ class Bridge:
         hosts: str,
         session: float,
         digest: str,
+        tls: ssl.SSLContext | None,
         changed: Callable[[str], None],
         watched: Callable[[str, str], None],
     ) -> None:
         self._inbox = Inbox()
-        self._handler = Handler(self._inbox)
+        self._handler = Handler(self._inbox, tls)
         self._digest = digest
         self._watched = watched
         self._window = asyncio.Semaphore(IN_FLIGHT)
