@@ -132,6 +132,23 @@ async def test_a_reload_that_is_cancelled_is_finished_first(series: str) -> None
 
 
 @oldest_and_newest
+async def test_nobody_waits_for_the_reload_of_a_haproxy_that_has_ended(series: str) -> None:
+    async with plain(series) as here:
+        process = here.managed()
+        await process.start(here.config())
+        os.kill(process.pid, signal.SIGSTOP)  # so that the reload does not get far
+        reloading = asyncio.create_task(process.reload(here.config("second"), "test"))
+        await eventually(lambda: "haproxy.cfg.previous" in here.files(), every=0.001, what="the reload has begun")
+        os.kill(process.pid, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            with pytest.raises(ReloadError, match="ended when it should reload"):
+                await reloading
+        assert here.written() == here.config()
+        await process.start(here.config("second"))
+        assert await here.ask() == "second"
+
+
+@oldest_and_newest
 async def test_haproxys_messages_never_fill_the_disk(series: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("longshore.haproxy.output.LIMIT", 20_000)
     monkeypatch.setattr("longshore.haproxy.output.KEEP", 5_000)

@@ -126,7 +126,7 @@ class Managed:
         self._config.place()
         try:
             await reloading.save_states(self._runtime, self.paths)
-            now = await reloading.reload(self._master, self._runtime, self._output)
+            now = await reloading.reload(self._master, self._runtime, self._output, self._identity)
         except Exception:
             self._config.restore()
             raise

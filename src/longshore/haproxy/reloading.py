@@ -18,29 +18,33 @@ from longshore.core.paths import Paths
 from longshore.core.render import first_files
 from longshore.haproxy.config_file import write
 from longshore.haproxy.faults import ReloadError
+from longshore.haproxy.identity import Identity, identify
 from longshore.haproxy.output import Output, alerts
 
 _DEADLINE = 60.0  # seconds until a new worker must serve
 _POLL = 0.01
 
 
-async def reload(master: MasterClient, runtime: RuntimeClient, output: Output | None) -> Processes:
-    """Make the master load its configuration anew and connect `runtime` to the new worker.
+async def reload(
+    master: MasterClient, runtime: RuntimeClient, output: Output | None, known: Identity | None = None
+) -> Processes:
+    """Make the master load its configuration anew and connect `runtime` to the new worker. `known` is that master.
 
-    Raises `ReloadError` with HAProxy's reason; the old worker then keeps serving.
+    Raises `ReloadError` with HAProxy's reason; the old worker then keeps serving. Nobody waits for a master that ended.
     """
-    before = await running(master)
+    before = await running(master, known)
+    known = known or identify(before.master)
     mark = output.mark() if output else 0
     answer = await master.reload()
     if answer.ok is False:
         raise ReloadError(f"HAProxy refuses to reload: {alerts(answer.log) or 'it gives no reason'}", _SAFE)
     try:
         async with asyncio.timeout(_DEADLINE):
-            now = await _new_worker(master, before)
+            now = await _new_worker(master, before, known)
             if not now.worker or now.worker in before.pids:
                 reason = alerts(output.since(mark)) if output else ""
                 raise ReloadError(f"HAProxy refuses to reload: {reason or 'its log tells why'}", _SAFE)
-            await go_over(runtime, now.worker)
+            await _go_over(runtime, now.worker, known)
     except TimeoutError:
         raise ReloadError(f"HAProxy has no new worker {_DEADLINE:.0f} s after it was told to reload", _SAFE) from None
     return now
@@ -61,7 +65,7 @@ async def whole(work: Coroutine[Any, Any, Processes]) -> Processes:
         raise
 
 
-async def running(master: MasterClient, deadline: float = 15.0) -> Processes:
+async def running(master: MasterClient, known: Identity | None = None, deadline: float = 15.0) -> Processes:
     """Ask the master who runs; patient, because it does not answer while it re-executes itself."""
     end = asyncio.get_running_loop().time() + deadline
     while True:
@@ -70,10 +74,17 @@ async def running(master: MasterClient, deadline: float = 15.0) -> Processes:
         except UnreachableError:
             if asyncio.get_running_loop().time() > end:
                 raise
-            await asyncio.sleep(_POLL)
+            await _pause(known)
 
 
-async def go_over(runtime: RuntimeClient, worker: int) -> None:
+async def _pause(known: Identity | None) -> None:
+    """Wait a moment before asking again. Raises `ReloadError` if there is nobody to ask any more."""
+    if known is not None and not known.alive:
+        raise ReloadError(f"HAProxy (pid {known.pid}) ended when it should reload")
+    await asyncio.sleep(_POLL)
+
+
+async def _go_over(runtime: RuntimeClient, worker: int, known: Identity | None) -> None:
     """Connect to this worker; waits until it has taken over the socket."""
     while True:
         try:
@@ -82,7 +93,7 @@ async def go_over(runtime: RuntimeClient, worker: int) -> None:
                 return
         except UnreachableError:
             pass
-        await asyncio.sleep(_POLL)
+        await _pause(known)
 
 
 async def save_states(runtime: RuntimeClient, paths: Paths) -> None:
@@ -102,7 +113,7 @@ def clear_states(paths: Paths) -> None:
         write(Path(path), text)
 
 
-async def _new_worker(master: MasterClient, before: Processes) -> Processes:
+async def _new_worker(master: MasterClient, before: Processes, known: Identity | None) -> Processes:
     """Wait for the end of a reload: a worker that was not there before, or one more failure."""
     while True:
         try:
@@ -114,4 +125,4 @@ async def _new_worker(master: MasterClient, before: Processes) -> Processes:
                 return now
             if now.failed and now.reloads > before.reloads:
                 return now
-        await asyncio.sleep(_POLL)
+        await _pause(known)
