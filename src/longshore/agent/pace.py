@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from longshore.clients.haproxy_faults import HAProxyError
+
 log = structlog.get_logger()
 
 
@@ -30,12 +32,14 @@ class Backoff:
 
 
 async def forever(name: str, once: Callable[[], Awaitable[None]]) -> None:
-    """Call `once` again whenever it ends or fails; a failure is logged with its cause and followed by a pause."""
+    """Call `once` again whenever it ends or fails; a failure is logged with its cause. A pause follows."""
     backoff = Backoff()
     while True:
         began = asyncio.get_running_loop().time()
         try:
             await once()
+        except HAProxyError as error:  # while it is started again, for example
+            log.warning("HAProxy cannot be asked; it is tried again", task=name, why=error.what)
         except Exception:
             log.exception("task failed, it is started again", task=name)
         if asyncio.get_running_loop().time() - began > 30:
