@@ -7,8 +7,9 @@ that some are under way whenever something happens. The copies log the id of eac
 
 The bars: nothing lost, no POST delivered twice, and no reload but those that the case is about. One exception, by
 nature: a copy that drops what it is doing (SIGKILL, or a program that just exits) takes those requests with it that may
-not be sent again. That is a POST for which HAProxy answers 502, the sign that it was sent and never answered, while the
-copy ends. Those are counted apart as "cut" and named below the table; any other loss misses the bar.
+not be sent again. That is a POST for which HAProxy answers 502 while the copy ends, or closes a kept connection: the
+signs that it was sent and never answered. Those are counted apart as "cut" and named below the table; any other loss
+misses the bar.
 """
 
 from __future__ import annotations
