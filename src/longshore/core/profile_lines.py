@@ -20,7 +20,7 @@ _REPLAYABLE = "{ method GET HEAD OPTIONS PUT DELETE TRACE }"  # the same effect 
 def lines_of(service: Service, caps: Capabilities, paths: Paths) -> Iterator[str]:
     """Yield the lines of a service's profile, without the mode. Raises ValueError for what HAProxy cannot carry."""
     yield from _balance(service)
-    yield from _timeouts(service)
+    yield from _timeouts(service, caps)
     yield from _check(service, paths)
     if service.mode == "http":
         yield from _sticky(service, caps)
@@ -44,14 +44,14 @@ def _balance(service: Service) -> Iterator[str]:
         yield "hash-type consistent"  # the other kind takes no servers at runtime
 
 
-def _timeouts(service: Service) -> Iterator[str]:
+def _timeouts(service: Service, caps: Capabilities) -> Iterator[str]:
     policy = service.policy
     yield f"timeout connect {quote.duration(policy.connect_timeout)}"
     yield f"timeout server {quote.duration(policy.timeout)}"
     yield f"timeout queue {quote.duration(policy.queue_timeout)}"
     yield f"timeout tunnel {quote.duration(policy.tunnel_timeout)}"
     yield f"timeout check {quote.duration(policy.check.timeout)}"
-    yield f"retries {policy.retries}"
+    yield f"retries {hold.retries(policy) if caps.lua else policy.retries}"
     yield "option redispatch 1"
     if service.mode == "tcp":
         yield "option srvtcpka"
@@ -145,9 +145,11 @@ def _hold(service: Service, caps: Capabilities) -> Iterator[str]:
     if service.mode == "http":
         yield "option abortonclose"  # ends the wait when the client leaves
         yield f"http-request {hold.ACTION} {milliseconds}"
+        yield f"http-request deny deny_status 503 if {{ var({hold.ENDED}) -m found }}"
     else:
         yield f"tcp-request inspect-delay {quote.duration(policy.hold + 1)}"  # without it, rules may not wait
         yield f"tcp-request content {hold.ACTION} {milliseconds}"
+        yield f"tcp-request content reject if {{ var({hold.ENDED}) -m found }}"
 
 
 NOT_FOUND = '"longshore: no service here for this host and path"'

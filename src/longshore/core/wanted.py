@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from longshore.core import hold
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Endpoint, EndpointState, Problem, Route, Service
 from longshore.core.overrides import Overrides
@@ -89,6 +90,8 @@ class Wanter:
                     server = Server(server.name, server.address, server.port, server.options, weight)
                 admin = overrides.admin(service.name, endpoint.id)
                 servers[server.name] = WantedServer(server, admin, endpoint.id, endpoint.reason or "discovered")
+        if profile.hold and not any(endpoint.backup for endpoint in service.endpoints):
+            servers[hold.NOBODY.name] = WantedServer(hold.NOBODY, "ready", "", "requests wait while nobody else is up")
         backend = WantedBackend(service.name, profile, servers, self._routes(service), self._data(service))
         if known and known[3] == backend:
             backend = known[3]

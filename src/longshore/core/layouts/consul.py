@@ -25,7 +25,6 @@ OURS = "longshore"
 """The tag of every service that a registrar of ours wrote; reading ours, only these are asked for."""
 _OWN = ("owner", "zone", "name", "since")  # of the entry, in Meta as longshore-entry-<field>
 _META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
-_PREFIXED = re.compile(r"longshore[-_.](.+)", re.ASCII)
 _ENTRY = "longshore-entry-"
 MOST_META = 64
 LONGEST_META = 512
@@ -57,8 +56,8 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     tags = payload.tags_of(service, "Tags")
     ours = OURS in tags and identity.startswith(f"{name}/")
     said = {field: meta.get(_ENTRY + field, "") for field in _OWN}
-    labels = {_label(key): value for key, value in meta.items() if not key.startswith(_ENTRY)}
-    labels |= dict(tag.split("=", 1) for tag in tags if "=" in tag and (ours or _PREFIXED.match(tag)))
+    labels = {payload.label_key(key): value for key, value in meta.items() if not key.startswith(_ENTRY)}
+    labels |= dict(tag.split("=", 1) for tag in tags if "=" in tag and (ours or tag.startswith("longshore.")))
     return Entry(
         service=name,
         id=identity.removeprefix(f"{name}/") if ours else joined(host, port),
@@ -87,7 +86,7 @@ def registration(entry: Entry, ttl: float) -> dict[str, Any]:
     for key, value in entry.labels:
         name = f"longshore-{key[len(OURS) + 1 :]}" if key.startswith(f"{OURS}.") else key
         fits = _META_KEY.fullmatch(name) and len(value) <= LONGEST_META and len(meta) < MOST_META
-        if fits and name not in meta and _label(name) == key:
+        if fits and name not in meta and payload.label_key(name) == key:
             meta[name] = value
         else:
             tags.append(f"{key}={value}")
@@ -116,11 +115,6 @@ def registration(entry: Entry, ttl: float) -> dict[str, Any]:
 def service_id(entry: Entry) -> str:
     """The ID that an entry has at its agent."""
     return f"{entry.service}/{entry.id}"
-
-
-def _label(key: str) -> str:
-    match = _PREFIXED.fullmatch(key)
-    return f"longshore.{match[1].replace('_', '-').lower()}" if match else key
 
 
 def _weight(service: Mapping[str, Any]) -> int | None:

@@ -14,6 +14,7 @@ LARGEST = 256 * 1024  # bytes; an entry takes a few hundred
 MOST_LABELS = 200
 SEQUENCE = re.compile(r"_(-?[0-9]{10})?")  # what ZooKeeper appends to the names of sequential nodes, after our "_"
 
+_PREFIXED = re.compile(r"longshore[-_](.+)", re.ASCII)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # half a character: text with it cannot be written anywhere
 
 
@@ -119,6 +120,12 @@ def labels_of(found: Mapping[str, Any], key: str = "labels") -> tuple[tuple[str,
     if len(labels) > MOST_LABELS:
         raise UnreadableError(f"has {len(labels):,} labels; at most {MOST_LABELS} are read")
     return tuple(sorted((name, _label(name, value)) for name, value in labels.items() if value is not None))
+
+
+def label_key(key: str) -> str:
+    """Our labels as registries with fewer letters spell them: "longshore_check_path" is "longshore.check-path"."""
+    match = _PREFIXED.fullmatch(key)
+    return f"longshore.{match[1].replace('_', '-').lower()}" if match else key
 
 
 def _label(name: str, value: object) -> str:
