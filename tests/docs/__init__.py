@@ -1,0 +1,1 @@
+"""The pages for people say what is true."""
