@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from longshore.core.model import Policy, Route, Service
+from longshore.core import hold
+from longshore.core.model import Check, Policy, Route, Service
 from tests.haproxy.app import app, echo
 from tests.haproxy.rendered import Rendered, endpoint, exchange, run, server_for
 from tests.haproxy.tls import insecure
@@ -41,6 +43,32 @@ async def test_requests_wait_while_all_endpoints_are_down(series: str) -> None:
             await rendered.until_column("scur", "1", "s:web")
             await rendered.command(f"set server s:web/{name} state ready")
             assert (await asked).status == 200
+
+
+@every_version
+async def test_requests_wait_that_met_the_last_endpoint_when_it_had_just_closed(series: str) -> None:
+    """They are past the wait when they are refused: the server that nobody answers at keeps them trying."""
+    async with app("it") as it:
+        policy = replace(HELD.policy, check=Check("none"))
+        service = replace(HELD, policy=policy, endpoints=(endpoint(ports.free()),))
+        async with run(series, service) as rendered:
+            await rendered.add("s:web", hold.NOBODY)
+            asked = [asyncio.create_task(rendered.ask(method=m, body=b)) for m, b in [("GET", ""), ("POST", "x")] * 3]
+            await rendered.until_column("scur", "6", "s:web")
+            name = rendered.layout.backends[0].servers[0][0].name
+            await rendered.command(f"set server s:web/{name} state maint")
+            late = [asyncio.create_task(rendered.ask(method="POST", body="x")) for _ in range(3)]
+            await rendered.until_column("scur", "9", "s:web")
+            while await refused(rendered) < 6:
+                await asyncio.sleep(0.02)
+            await rendered.add("s:web", server_for(service, endpoint(it, "it"), rendered))
+            assert [(a.status, a.body) for a in await asyncio.gather(*asked, *late)] == [(200, "it")] * 9
+            assert len(it.requests) == 9
+
+
+async def refused(rendered: Rendered) -> int:
+    """How often the server was tried that refuses."""
+    return int(await rendered.column("econ", "s:web", hold.NOBODY.name))
 
 
 @every_version

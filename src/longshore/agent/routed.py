@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from longshore.agent.journal import Journal
 from longshore.agent.metrics import Metrics
-from longshore.core import steps
+from longshore.core import hold, steps
 from longshore.core.model import Service
 from longshore.core.running import Running
 from longshore.core.wanted import Wanter
@@ -31,7 +31,7 @@ class Routed:
                 self._is_in(step.backend, step.server.name, running, services, wanter, now)
             elif isinstance(step, steps.SetAdmin) and step.admin == "ready" and self._was_out(step, running):
                 self._is_in(step.backend, step.server, running, services, wanter, now)
-            elif isinstance(step, steps.Retire):
+            elif isinstance(step, steps.Retire) and step.server != hold.NOBODY.name:
                 service = running.placed.get(step.backend, "")
                 if self.since.pop(f"{service}/{step.server}", None) is not None:
                     self._journal.add(f"endpoint {step.server.rpartition('.')[0]} out", step.why, service)
