@@ -1,4 +1,4 @@
-"""Bad input: whatever labels, files and HAProxy say, it is said once, it harms nobody else, and it goes when they go."""
+"""Bad input: whatever labels and files say, it is said once, it harms nobody else, and it goes when they go."""
 
 from __future__ import annotations
 
@@ -168,7 +168,8 @@ def test_what_haproxy_refuses_is_set_aside_alone(
 def test_a_broken_configuration_ends_the_start_with_all_that_is_wrong(tmp_path: Path) -> None:
     broken = tmp_path / "longshore.yaml"
     broken.write_text(
-        'frontends: {http: ":99999"}\nsources:\n  docker: {expos: all}\nservices:\n  web: {hots: a.test, endpoints: [a]}\n'
+        'frontends: {http: ":99999"}\nsources:\n  docker: {expos: all}\n'
+        "services:\n  web: {hots: a.test, endpoints: [a]}\n"
     )
     done = subprocess.run([LONGSHORE, "up", "--config", broken], capture_output=True, text=True, check=False)
     assert done.returncode == 1
