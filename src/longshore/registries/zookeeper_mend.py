@@ -1,0 +1,153 @@
+"""What a registrar does in ZooKeeper in one session: look, write, remove. Only what is in doubt is read:
+
+- everything that is wanted, at first and after the connection broke: a request without an answer may have been done;
+- nodes of ours that somebody changed or removed, which watches tell;
+- what an earlier run left. A session cannot take over the nodes of another, so each is replaced by one of ours in a
+  single transaction: nobody sees the entry twice, or not at all. Entries that nobody wants any more are looked for
+  gently, once; they would go by themselves when the old session runs out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Awaitable, Iterable, Mapping
+
+from longshore.clients.zookeeper import Node, ZooKeeper
+from longshore.clients.zookeeper_faults import NoNodeError, ZooKeeperError, ZooKeeperRefusedError
+from longshore.core.entries import Entry
+from longshore.registries.hold import MOST_WRITES
+from longshore.registries.zookeeper_standing import Layout, Standing, Standings, Wanted, stem_of
+
+GENTLY = 4  # reads under way together while leftovers are searched for
+
+
+class Mender:
+    """One owner's hand in one session. What it learns and does goes into `standings`."""
+
+    def __init__(self, zookeeper: ZooKeeper, standings: Standings, layout: Layout, prefix: str, owner: str) -> None:
+        self._zookeeper, self._standings = zookeeper, standings
+        self._layout, self._prefix, self._owner = layout, prefix, owner
+        self._writing = asyncio.Semaphore(MOST_WRITES)
+        standings.begin(zookeeper.identity[0])
+
+    async def mend(self) -> None:
+        """Write every difference that there is. Raises ZooKeeperError when the connection breaks."""
+        standings = self._standings
+        if self._zookeeper.is_blind:
+            self._zookeeper.look_anew()
+            standings.doubt_all()
+        for path, _ in self._zookeeper.changes():
+            standings.doubt(path)
+        folders = defaultdict[str, set[str]](set)
+        for stem in standings.doubtful:
+            folders[stem.rpartition("/")[0]].add(stem)
+        await _all(self._look(folder, stems) for folder, stems in folders.items())
+        odd, superseded = standings.odd()
+        await _all([*(self._remove(path) for path in odd), *(self._settle(each) for each in standings.unsettled())])
+        await _all(self._remove(path) for path in superseded)
+
+    async def search(self) -> None:
+        """Find what an earlier run left below the prefix, anywhere. Raises ZooKeeperError."""
+        if self._layout.name == "native":
+            gently = asyncio.Semaphore(GENTLY)
+            services = await self._zookeeper.children(self._prefix)
+            await _all(self._search_in(f"{self._prefix}/{service}", gently) for service in services or ())
+        else:  # whose an entry is cannot be read: wait until nothing can be left
+            await asyncio.sleep(3 * self._standings.ttl)
+        self._standings.may_be_left = False
+
+    async def _search_in(self, folder: str, gently: asyncio.Semaphore) -> None:
+        async with gently:
+            try:
+                for name in await self._zookeeper.children(folder) or ():
+                    path = f"{folder}/{name}"
+                    if self._standings.knows(stem_of(path)):
+                        continue
+                    node = await self._zookeeper.get(path)
+                    if node and node.session and (entry := self._read(path, node)) and entry.owner == self._owner:
+                        self._standings.left(path, Standing(node.session, node.value), entry)
+            except ZooKeeperRefusedError:
+                return  # what we may not read was not written by us
+
+    async def _look(self, folder: str, stems: set[str]) -> None:
+        """See what stands at some stems of one folder."""
+        found = defaultdict[str, dict[str, Standing]](dict)
+        try:
+            for name in await self._zookeeper.children(folder) or ():
+                path = f"{folder}/{name}"
+                if (stem := stem_of(path)) not in stems:
+                    continue
+                node = await self._zookeeper.get(path, watch=True)
+                if node and self._is_ours(path, node):
+                    found[stem][path] = Standing(node.session, node.value)
+        except ZooKeeperRefusedError as error:
+            self._standings.refused(stems, str(error))
+            return
+        for stem in stems:
+            self._standings.stand(stem, found[stem])
+
+    def _is_ours(self, path: str, node: Node) -> bool:
+        """Whether a node at one of our stems is of this session, or of an earlier run."""
+        if not node.session or node.session == self._standings.session:
+            return bool(node.session)  # we leave nothing for ever
+        entry = self._read(path, node)
+        if entry is None or entry.owner:
+            return entry is not None and entry.owner == self._owner
+        wanted = self._standings.wanted.get(stem_of(path))  # Nerve says no owner: its own address then
+        return wanted is not None and (entry.host, entry.port) == (wanted.host, wanted.port)
+
+    def _read(self, path: str, node: Node) -> Entry | None:
+        entry = self._layout.read(self._prefix, path, node.value)
+        return entry if isinstance(entry, Entry) else None
+
+    async def _settle(self, wanted: Wanted) -> None:
+        """Bring one entry to what is wanted: one node of this session, with this value."""
+        async with self._writing:
+            nodes = self._standings.attempt(wanted)
+            try:
+                path = await self._write(wanted, nodes)
+                for other in nodes.keys() - {path}:
+                    await self._zookeeper.delete(other)
+            except NoNodeError:  # what we built on is gone
+                self._zookeeper.news.set()
+                return
+            except ZooKeeperRefusedError as error:
+                self._standings.refused({wanted.stem}, str(error))
+                return
+            self._standings.settled(wanted, path)
+            with contextlib.suppress(ZooKeeperRefusedError):  # we may write, but not read
+                node = await self._zookeeper.get(path, watch=True)
+                if node is None or node.value != wanted.value:
+                    self._standings.doubt(path)
+                    self._zookeeper.news.set()
+
+    async def _write(self, wanted: Wanted, nodes: Mapping[str, Standing]) -> str:
+        """Write an entry over what stands there; return the path of its node. Raises NoNodeError."""
+        stem, value = wanted.stem, wanted.value
+        mine = [path for path, node in nodes.items() if node.session == self._standings.session]
+        if not mine and nodes:
+            return await self._zookeeper.replace(next(iter(nodes)), stem, value, sequence=True)
+        if not mine:
+            return await self._zookeeper.create(stem, value, ephemeral=True, sequence=True)
+        if nodes[mine[0]].value != value and not await self._zookeeper.set(mine[0], value):
+            raise NoNodeError(f"ZooKeeper has no node {mine[0]}")
+        return mine[0]
+
+    async def _remove(self, path: str) -> None:
+        async with self._writing:
+            try:
+                await self._zookeeper.delete(path)
+            except ZooKeeperRefusedError as error:
+                self._standings.refused({stem_of(path)}, str(error))
+                return
+            self._standings.removed(path)
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Do it all together, whatever becomes of a part. Raises what matters most: a bug before a fault."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    faults = [result for result in results if isinstance(result, BaseException)]
+    if faults:
+        raise min(faults, key=lambda fault: isinstance(fault, ZooKeeperError))

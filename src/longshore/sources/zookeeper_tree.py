@@ -1,0 +1,179 @@
+"""What is known of the nodes below some paths, and what must be read to know it again.
+
+Nodes without children are entries; those with children are folders, whatever is written in them. Everything that is
+known is watched: the value of each node, and the children of each that can have any (ephemeral ones cannot).
+
+Why nothing is missed: ZooKeeper sends the event of a watch before any answer that shows the change, and the client
+keeps that order. A watch that fired is forgotten here, and so the node is read again, and watched again. A node that
+was removed is asked of its folder: if its name still stands there, it is a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+
+from longshore.clients.zookeeper import Change, ZooKeeper
+from longshore.clients.zookeeper_faults import ZooKeeperRefusedError
+from longshore.core.entries import Broken
+
+DEEPEST = 6  # levels below a path; Nerve's custom needs three
+ENCODED = "base64_"  # Nerve writes entries into the names of such nodes: there is nothing to read in them
+
+Value = bytes | Broken
+
+
+class Batch:
+    """What one round of reading changes: entries that are new or different, and nodes that are no entries any more."""
+
+    def __init__(self) -> None:
+        self.found = dict[str, Value]()
+        self.gone = set[str]()
+
+    def put(self, path: str, value: Value) -> None:
+        """Note an entry."""
+        self.gone.discard(path)
+        self.found[path] = value
+
+    def drop(self, path: str) -> None:
+        """Note that this is no entry, whether or not it was one."""
+        self.found.pop(path, None)
+        self.gone.add(path)
+
+
+class Tree:
+    """The nodes below `roots`, which need not be there yet. `unreadable` are those that we are not allowed to read."""
+
+    def __init__(self, zookeeper: ZooKeeper, roots: Sequence[str]) -> None:
+        self.unreadable = set[str]()
+        self._zookeeper = zookeeper
+        self._roots = _outermost(roots)
+        self._floor = max(root.count("/") for root in self._roots) + DEEPEST
+        self._names = dict[str, set[str]]()  # folder -> names in it when it was last listed
+        self._watched = set[str]()  # nodes whose value is watched, or cannot change
+        self._listed = set[str]()  # folders whose children are watched
+        self._doubtful = set[str]()  # folders that changed while they were read
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether `follow` has something to read without any event."""
+        return bool(self._doubtful)
+
+    async def read(self) -> Batch:
+        """Read everything. Raises ZooKeeperError, also when a root may not be read."""
+        batch = Batch()
+        await _all(self._root(root, batch) for root in self._roots)
+        return batch
+
+    async def retry(self) -> Batch:
+        """Read again what we were not allowed to read."""
+        batch = Batch()
+        retried, self.unreadable = self.unreadable, set()
+        await _all(self._node(path, batch) for path in retried)
+        return batch
+
+    async def follow(self, changes: Iterable[tuple[str, Change]]) -> Batch:
+        """Read again what watches said is different. Raises ZooKeeperError."""
+        batch = Batch()
+        nodes = set[str]()
+        folders, self._doubtful = self._doubtful, set()
+        for path, change in changes:
+            if change == "children":
+                self._listed.discard(path)
+                folders.add(path)
+            elif change == "value":
+                nodes.add(path)
+            elif path in self._watched or path in self._listed:
+                self._watched.discard(path)
+                self._listed.discard(path)
+                folders.add(path if path in self._roots else _parent(path))
+        reading = [self._root(path, batch) for path in nodes.intersection(self._roots)]
+        reading += [self._node(path, batch) for path in nodes.intersection(self._watched).difference(self._roots)]
+        reading += [self._folder(path, batch) for path in folders if path in self._names]
+        await _all(reading)
+        return batch
+
+    async def _root(self, path: str, batch: Batch) -> None:
+        """Read a root, or wait for it to be made."""
+        if await self._zookeeper.exists(path, watch=True):
+            self._watched.add(path)
+            await self._folder(path, batch)
+
+    async def _node(self, path: str, batch: Batch) -> None:
+        """Read a node, and what is in it."""
+        if path.rpartition("/")[2].startswith(ENCODED):
+            self._watched.add(path)
+            batch.put(path, b"")
+            return
+        try:
+            node = await self._zookeeper.get(path, watch=True)
+        except ZooKeeperRefusedError as error:
+            self._not_allowed(path, error, batch)
+            return
+        if node is None:
+            self._watched.discard(path)
+            self._doubtful.add(_parent(path))
+            return
+        self._watched.add(path)
+        self.unreadable.discard(path)
+        if not node.session and path not in self._listed and path.count("/") < self._floor:
+            await self._folder(path, batch)
+        if not self._names.get(path) and path not in self.unreadable:
+            batch.put(path, node.value)
+
+    async def _folder(self, path: str, batch: Batch) -> None:
+        """List a folder, read what is new in it, forget what is gone."""
+        try:
+            names = await self._zookeeper.children(path, watch=True)
+        except ZooKeeperRefusedError as error:
+            if path in self._roots:
+                raise
+            self._not_allowed(path, error, batch)
+            return
+        if names is None:
+            self._forget(path, batch)
+            if path in self._roots:
+                await self._root(path, batch)
+            return
+        gone = self._names.get(path, set()).difference(names)
+        self._names[path] = set(names)
+        self._listed.add(path)
+        new = [each for each in _inside(path, names) if each not in self._watched]
+        for each in (*_inside(path, gone), *new):
+            self._forget(each, batch)
+        if names:
+            batch.drop(path)
+        await _all(self._node(each, batch) for each in new)
+
+    def _forget(self, path: str, batch: Batch) -> None:
+        for child in _inside(path, self._names.pop(path, ())):
+            self._forget(child, batch)
+        self._watched.discard(path)
+        self._listed.discard(path)
+        self.unreadable.discard(path)
+        batch.drop(path)
+
+    def _not_allowed(self, path: str, error: ZooKeeperRefusedError, batch: Batch) -> None:
+        self.unreadable.add(path)
+        batch.put(path, Broken(path, error.what, error.hint))
+
+
+def _outermost(roots: Sequence[str]) -> tuple[str, ...]:
+    """Leave out what stands below another root."""
+    found = list[str]()
+    for root in sorted({f"/{root.strip('/')}" for root in roots}):
+        if not any(root.startswith(f"{above.rstrip('/')}/") for above in found):
+            found.append(root)
+    return tuple(found)
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
+def _inside(folder: str, names: Iterable[str]) -> list[str]:
+    return [f"{folder.rstrip('/')}/{name}" for name in names]
+
+
+async def _all(reading: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*reading)
