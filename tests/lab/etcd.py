@@ -184,17 +184,35 @@ class Etcd:
 
     def keys(self, prefix: str = "/") -> dict[str, str]:
         """Return what is stored under a prefix."""
-        asked = {"key": _wire(prefix), "range_end": _wire(prefix[:-1] + chr(ord(prefix[-1]) + 1))}
-        found = self.ask("kv/range", asked).get("kvs", [])
-        return {_read(pair["key"]): _read(pair.get("value", "")) for pair in found}
+        return {_read(pair["key"]): _read(pair.get("value", "")) for pair in self._range(prefix)}
 
-    def put(self, key: str, value: str) -> int:
-        """Store a value, without a lease; return the revision."""
-        return int(self.ask("kv/put", {"key": _wire(key), "value": _wire(value)})["header"]["revision"])
+    def revisions(self, prefix: str = "/") -> dict[str, int]:
+        """Return when each key under a prefix was last written."""
+        return {_read(pair["key"]): int(pair["mod_revision"]) for pair in self._range(prefix)}
+
+    def _range(self, prefix: str) -> list[dict[str, str]]:
+        asked = {"key": _wire(prefix), "range_end": _wire(prefix[:-1] + chr(ord(prefix[-1]) + 1))}
+        found: list[dict[str, str]] = self.ask("kv/range", asked).get("kvs", [])
+        return found
+
+    def put(self, key: str | bytes, value: str | bytes, *, lease: str = "0", member: int | None = None) -> int:
+        """Store a value; return the revision."""
+        asked = {"key": _wire(key), "value": _wire(value), "lease": lease}
+        return int(self.ask("kv/put", asked, member)["header"]["revision"])
+
+    def lend(self, key: str, value: str, ttl: int) -> str:
+        """Store a value under a lease of its own, that nobody renews; return the lease's id."""
+        lease = str(self.ask("lease/grant", {"TTL": ttl})["ID"])
+        self.put(key, value, lease=lease)
+        return lease
 
     def delete(self, key: str) -> None:
         """Remove a key."""
         self.ask("kv/deleterange", {"key": _wire(key)})
+
+    def clear(self) -> None:
+        """Remove every key."""
+        self.ask("kv/deleterange", {"key": _wire("\0"), "range_end": _wire("\0")})
 
     def compact(self) -> None:
         """Forget the history up to now."""
@@ -204,6 +222,10 @@ class Etcd:
     def leases(self) -> list[str]:
         """Return the ids of all leases."""
         return [lease["ID"] for lease in self.ask("lease/leases", {}).get("leases", [])]
+
+    def rest_of(self, lease: str) -> int:
+        """Return the whole seconds a lease still has."""
+        return int(self.ask("lease/timetolive", {"ID": lease}).get("TTL", 0))
 
     def secure(self, password: str, *, users: dict[str, tuple[str, str]] | None = None) -> None:
         """Turn authentication on: `root` has `password`; `users` are name -> (password, prefix it may use)."""
@@ -246,8 +268,8 @@ class Etcd:
         process.wait(30)
 
 
-def _wire(text: str) -> str:
-    return b64encode(text.encode()).decode()
+def _wire(text: str | bytes) -> str:
+    return b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
 def _read(text: str) -> str:

@@ -104,6 +104,8 @@ def unreachable(error: BaseException, endpoint: str, tls: TlsFiles | None) -> Et
         # TLS 1.3: only after the handshake the server learns that it dislikes our certificate, and it may just hang up
         wants = "check tls cert and key" if tls is not None and tls.cert else "set tls cert and key"
         hint = f"it may want a client certificate: {wants}"
+    if not secure and hung_up(error):
+        hint = f"is it a port with TLS? Then write https:// and set tls ca. {hint}".rstrip()
     return EtcdError(what, hint, elsewhere=True)
 
 
@@ -128,8 +130,8 @@ def said(error: Any, endpoint: str, path: str, user: str = "") -> EtcdError:
     who = f"etcd at {endpoint}"
     for fragment, kind, elsewhere, what, hint in TABLE:
         if fragment in message:
-            asked = f" ({_doing(path)}{f' as {user}' if user else ''})" if kind in (DeniedError, EtcdError) else ""
-            return kind(f"{who} {what}{asked}: {_bare(message)}", hint, elsewhere=elsewhere)
+            asked = f" ({_doing(path)}{f' as {user}' if user else ''})" if kind is DeniedError else ""
+            return kind(f"{who} {what}{asked}", hint, elsewhere=elsewhere)
     code = document.get("code", document.get("grpc_code", 0))
     return EtcdError(f"{who} answers {path} with: {_bare(message)}", elsewhere=code in (4, 14))
 
@@ -147,7 +149,8 @@ def nobody(faults: Sequence[EtcdError]) -> EtcdError:
     if len(faults) == 1:
         return faults[0]
     reasons = "; ".join(dict.fromkeys(fault.what for fault in faults))
-    hint = next((fault.hint for fault in faults if fault.hint), "")
+    hints = [fault.hint for fault in faults if fault.hint]
+    hint = NO_LEADER_HINT if NO_LEADER_HINT in hints else "".join(hints[:1])
     return EtcdError(f"none of {len(faults)} etcd endpoints can be used: {reasons}", hint, elsewhere=True)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import random
 import ssl
@@ -38,6 +39,9 @@ from longshore.clients.tls import TlsFiles, client_context
 
 LONGEST_LINE = 2**24
 """Bytes that may wait to be read; a line may have twice as many. etcd cuts a batch of changes into pieces of 2 MB."""
+
+LARGE = 2**20
+"""Bytes; a larger body is sent piece by piece."""
 
 HEADERS = {"Content-Type": "application/json", "Grpc-Metadata-hasleader": "true"}
 
@@ -208,9 +212,10 @@ class Gateway:
 
     async def _send(self, endpoint: str, path: str, document: Document, token: str) -> aiohttp.ClientResponse:
         assert self._session is not None, "use it as `async with Gateway(…)`"
+        body = json.dumps(document).encode()
         return await self._session.post(
             f"{endpoint}/v3/{path}",
-            data=json.dumps(document),
+            data=body if len(body) < LARGE else io.BytesIO(body),
             headers={**HEADERS, "Authorization": token} if token else HEADERS,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience.connect),
             read_bufsize=LONGEST_LINE,
