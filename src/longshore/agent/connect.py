@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from longshore.agent.connect_registries import picks_of, registry_work
 from longshore.agent.metrics import Metrics
 from longshore.config.load import Loaded
 from longshore.config.schema import Config, DockerSource, FileSource
@@ -25,6 +26,7 @@ from longshore.haproxy.contract import Process as Running
 from longshore.haproxy.faults import BusyAddress
 from longshore.haproxy.managed import Managed
 from longshore.sources import docker, file, fixed
+from longshore.sources.registered import Gate
 
 CONFIGURED = "config"  # the source of services whose endpoints stand in the configuration
 Publish = Callable[[Snapshot], None]
@@ -122,8 +124,13 @@ def source_names(loaded: Loaded) -> dict[str, str]:
     return names | {name: source.type for name, source in loaded.config.sources.items()}
 
 
-def sources_of(loaded: Loaded, publish: Publish, last: Mapping[str, Snapshot]) -> dict[str, Work]:
-    """How to start the endless work of each source, by its name. `last` are their snapshots of an earlier life."""
+def sources_of(
+    loaded: Loaded, publish: Publish, last: Mapping[str, Snapshot], gates: dict[str, Gate]
+) -> dict[str, Work]:
+    """How to start the endless work of each source, by its name. `last` are their snapshots of an earlier life.
+
+    Registries get a gate each, in `gates`, to thaw them by.
+    """
     work: dict[str, Work] = {}
     if loaded.fixed:
         work[CONFIGURED] = partial(fixed.watch, CONFIGURED, loaded.fixed, publish, last=last.get(CONFIGURED))
@@ -134,6 +141,9 @@ def sources_of(loaded: Loaded, publish: Publish, last: Mapping[str, Snapshot]) -
                 work[name] = partial(docker.watch, name, source, options, publish)
             case FileSource():
                 work[name] = partial(file.watch, name, source, publish, last=last.get(name))
+            case _:
+                gate = gates.setdefault(name, Gate())
+                work[name] = registry_work(loaded, name, source, publish, last.get(name), gate)
     return work
 
 
@@ -142,6 +152,7 @@ def changed_sources(before: Loaded, after: Loaded) -> set[str]:
     old, new = before.config.sources, after.config.sources
     changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
     changed |= {name for name in new if operator_services(before, name) != operator_services(after, name)}
+    changed |= {name for name in new if picks_of(before, name) != picks_of(after, name)}
     return changed | ({CONFIGURED} if before.fixed != after.fixed else set())
 
 

@@ -10,7 +10,7 @@ await life.end(...)       HAProxy drained and stopped, or left running
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from longshore.clients.haproxy_faults import HAProxyError
 from longshore.config.load import Loaded
 from longshore.core.model import Problem
 from longshore.haproxy.capabilities import find_binary, probe
+from longshore.sources.registered import Gate
 
 DRAIN = 8.0  # seconds that running requests get when longshore stops; Docker kills after 10
 
@@ -50,6 +51,7 @@ class Life:
         self._reread = reread
         self._store = Store(loaded.config.state_dir)
         self._sources: dict[str, asyncio.Task[None]] = {}
+        self.gates: dict[str, Gate] = {}  # of the sources that are registries, by name
         config = loaded.config
         self._certificates = Certificates(
             connect.certificates_of(config), config.state_dir / "certs", self._certificates_changed
@@ -176,12 +178,14 @@ class Life:
         changed = connect.changed_sources(before, new)
         for name in [n for n in self._sources if n in changed or n not in connect.source_names(new)]:
             self._sources.pop(name).cancel()
-        self._start_sources()
+            self.gates.pop(name, None)
+        self._start_sources(other=changed)
         self.balancer.poke(recheck=True)
 
-    def _start_sources(self) -> None:
-        desired = self.balancer.desired
-        work = connect.sources_of(self.loaded, self.balancer.publish, desired.last())
+    def _start_sources(self, other: Collection[str] = ()) -> None:
+        """Start those that do not run. What a source with `other` settings knew before is of no use to it."""
+        last = {name: known for name, known in self.balancer.desired.last().items() if name not in other}
+        work = connect.sources_of(self.loaded, self.balancer.publish, last, self.gates)
         for name, start in work.items():
             if name not in self._sources:
                 self._sources[name] = asyncio.create_task(self._source(name, start), name=f"source {name}")

@@ -14,6 +14,7 @@ from longshore.agent.connect import CONFIGURED, operator_services, reserved_of
 from longshore.cli.ending import FINDING, USAGE, End
 from longshore.config import Loaded
 from longshore.config.entries import FixedService
+from longshore.config.registries import Registry
 from longshore.config.sources import DockerSource, FileSource
 from longshore.core.build import Options, build
 from longshore.core.containers import Container, from_inspect
@@ -46,6 +47,8 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
     for name, source in config.sources.items():
         if isinstance(source, FileSource):
             snapshots.append(_folder(name, source.path, found))
+        elif isinstance(source, Registry):
+            found.notes.append(f"source {name}: its registry is not asked")
         elif containers is not None and name == docker:
             options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
             snapshots.append(Snapshot(name, *build(containers, options)))

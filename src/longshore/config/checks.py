@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from longshore.config.document import Document
 from longshore.config.fields import split_address
 from longshore.config.problems import ConfigProblem, Path, dotted, suggestion
+from longshore.config.register import RegisteredProcess
+from longshore.config.registries import REGISTRIES, WRITABLE, Registry
 from longshore.config.schema import Config
+from longshore.config.section import kebab
+from longshore.config.services import From
+from longshore.core import spec
+from longshore.core.conditions import read as condition
+from longshore.core.keys import KEYS
+from longshore.core.values import RefusedError, words
 
-CONTAINERS = ("docker",)  # types of sources whose services can be picked by image, label or service
+CONTAINERS = ("docker",)  # types of sources that have containers
+ONLY_CONTAINERS = ("image",)  # conditions of `from` that only containers can fulfil …
+ONLY_ENTRIES = ("path", "tag")  # … and only registry entries
 
 
 def check(config: Config, document: Document) -> list[ConfigProblem]:
     """Everything that is wrong with a configuration whose single values are all right."""
-    return [*_addresses(config, document), *_sources(config, document)]
+    return [*_addresses(config, document), *_sources(config, document), *_register(config, document)]
 
 
 def _addresses(config: Config, document: Document) -> Iterator[ConfigProblem]:
@@ -45,15 +55,82 @@ def _overlap(one: str, other: str) -> bool:
 
 
 def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
-    usable = [name for name, source in config.sources.items() if source.type in CONTAINERS]
+    types = {name: source.type for name, source in config.sources.items()}
+    usable = [name for name, kind in types.items() if kind in (*CONTAINERS, *REGISTRIES)]
     for name, service in config.services.items():
-        if service.from_ is None or service.from_.source in usable:
+        if service.from_ is None:
+            continue
+        source = service.from_.source
+        if source in usable:
+            yield from _conditions(name, service.from_, types[source], document)
             continue
         path = ("services", name, "from", "source")
-        source = service.from_.source
-        if source in config.sources:
-            what = f'source "{source}" has no containers to pick from'
+        if source in types:
+            what = f'source "{source}" has no containers or entries to pick from'
             hint = f"expected one of: {', '.join(usable)}" if usable else "expected a source of type docker"
         else:
             what, hint = f'there is no source "{source}"', suggestion(source, config.sources)
         yield ConfigProblem(document.place(path), what, path, hint)
+
+
+def _conditions(name: str, picked: From, kind: str, document: Document) -> Iterator[ConfigProblem]:
+    """Conditions that nothing in such a source can fulfil."""
+    path = ("services", name, "from")
+    strange = ONLY_ENTRIES if kind in CONTAINERS else ONLY_CONTAINERS
+    for key in strange:
+        if getattr(picked, key) is not None:
+            what = f"has no meaning for a source of type {kind}"
+            yield ConfigProblem(document.place((*path, key), key=True), what, (*path, key))
+    if picked.path is not None and kind == "consul":
+        what = "Consul's services stand beneath no path"
+        yield ConfigProblem(document.place((*path, "path"), key=True), what, (*path, "path"), "use service or tag")
+    if picked.label is not None:
+        try:
+            unlike = condition(picked.label).unlike
+        except RefusedError as refusal:
+            yield ConfigProblem(document.place((*path, "label")), str(refusal), (*path, "label"), refusal.hint)
+        else:
+            if unlike and kind in CONTAINERS:
+                what = "containers are picked by labels they have"
+                yield ConfigProblem(document.place((*path, "label")), what, (*path, "label"), 'write "tier=web"')
+
+
+def _register(config: Config, document: Document) -> Iterator[ConfigProblem]:
+    register = config.register_
+    if register is None:
+        return
+    registries = [name for name, source in config.sources.items() if source.type in REGISTRIES]
+    if not registries:
+        path: Path = ("register",)
+        hint = "add one: `sources: {etcd: {}}`"
+        yield ConfigProblem(document.place(path, key=True), "there is no registry among the sources", path, hint)
+        return
+    path = ("register", "registry")
+    if not register.registry and len(registries) > 1:
+        what = f"does not say where to write: {words(registries)}?"
+        yield ConfigProblem(document.place(path[:1], key=True), what, path, "one of them, or a list")
+    for name in register.registry:
+        if name not in registries:
+            hint = f"expected one of: {', '.join(registries)}"
+            yield ConfigProblem(document.place(path), f'there is no registry "{name}" among the sources', path, hint)
+    for name in register.registry or registries:
+        source = config.sources.get(name)
+        if isinstance(source, Registry) and source.layout not in WRITABLE[source.type]:
+            what = f'registry "{name}" has the layout {source.layout}, which longshore only reads'
+            hint = f"expected one of: {', '.join(WRITABLE[source.type])}"
+            yield ConfigProblem(document.place(path), what, path, hint)
+    for name, process in register.services.items():
+        yield from _process(name, process.pairs, document)
+
+
+def _process(name: str, pairs: Mapping[str, object], document: Document) -> Iterator[ConfigProblem]:
+    """What a plain process says with the keys of labels."""
+    path = ("register", "services", name)
+    known = [*KEYS, *(kebab(key) for key in RegisteredProcess.model_fields)]
+    for key in pairs:
+        if key not in KEYS:
+            place = document.place((*path, key), key=True)
+            yield ConfigProblem(place, "unknown key", (*path, key), suggestion(key, known))
+    for fault in spec.check({key: value for key, value in pairs.items() if key in KEYS})[1]:
+        here = (*path, fault.key) if fault.key else path
+        yield ConfigProblem(document.place(here), fault.what, here, fault.hint)

@@ -14,6 +14,7 @@ from pathlib import Path as File
 from typing import Any
 
 from longshore.config.document import Document
+from longshore.config.messages import look_up
 from longshore.config.outline import Kind, Pattern, Setting, settings
 from longshore.config.problems import ConfigProblem, Path, Place
 from longshore.config.sources import SOURCES
@@ -118,19 +119,27 @@ def _value(text: str, kind: Kind) -> Any:
 
 
 def docker(document: Document, environ: Mapping[str, str]) -> None:
-    """Let `DOCKER_HOST` and its companions say where the engine is, for `docker` sources that say no host."""
+    """Let `DOCKER_HOST` and its companions say where the engine is, for `docker` sources that say no host.
+
+    And for the registrar's engine.
+    """
     engine = environ.get("DOCKER_HOST", "")
     sources = document.data.get("sources")
-    if not engine or not isinstance(sources, dict):
-        return
-    for name, source in sources.items():
-        kind = source.get("type", name) if isinstance(source, dict) else None
-        if kind != "docker" or "host" in source:
+    places: list[Path] = []
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        if isinstance(source, dict) and source.get("type", name) == "docker":
+            places.append(("sources", name))
+    register = document.data.get("register")
+    if isinstance(register, dict) and isinstance(register.get("docker", {}), dict):
+        places.append(("register", "docker"))
+    for path in places if engine else ():
+        said = look_up(document.data, path) or {}
+        if "host" in said:
             continue
-        put(document, ("sources", name, "host"), engine, Place("DOCKER_HOST"))
-        if environ.get("DOCKER_TLS_VERIFY") and "tls" not in source and engine.startswith("tcp://"):
+        put(document, (*path, "host"), engine, Place("DOCKER_HOST"))
+        if environ.get("DOCKER_TLS_VERIFY") and "tls" not in said and engine.startswith("tcp://"):
             given = environ.get("DOCKER_CERT_PATH", "")
             folder = File(given) if given else File(environ.get("HOME", "/root")) / ".docker"
             origin = Place("DOCKER_CERT_PATH" if given else "DOCKER_TLS_VERIFY")
             for key in ("ca", "cert", "key"):
-                put(document, ("sources", name, "tls", key), str((folder / f"{key}.pem").absolute()), origin)
+                put(document, (*path, "tls", key), str((folder / f"{key}.pem").absolute()), origin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from longshore.config.engine import Engine, grouping
 from longshore.config.fields import Duration, Name, listed, schema
@@ -33,6 +33,7 @@ Ttl = Annotated[float, BeforeValidator(lease), schema(type=["string", "number"],
 Period = Annotated[float, BeforeValidator(values.period), schema(type=["string", "number"], examples=["500ms", "2s"])]
 CheckWords = Annotated[
     RegisterCheck,
+    PlainSerializer(str, return_type=str),
     BeforeValidator(lambda value: value if isinstance(value, RegisterCheck) else register_check(value)),
     schema(type="string", examples=["tcp", "/health", "grpc", "redis"]),
 ]
