@@ -90,11 +90,11 @@ class ZooKeeper:
 
     def close(self) -> None:
         """End all servers at once and remove their data."""
-        for member in list(self._running):
-            self.kill(member)
         if self._client:
             self._client.stop()
             self._client.close()
+        for member in list(self._running):
+            self.kill(member)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property

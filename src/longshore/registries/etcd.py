@@ -37,6 +37,11 @@ class Pace:
     farewell: float = 10.0  # longest time to withdraw everything at the end
 
 
+def patience_for(ttl: float) -> Patience:
+    """Give up on a member early enough to renew the lease at another one."""
+    return Patience(answer=min(3.0, max(1.0, ttl / 3)), connect=min(2.0, max(0.5, ttl / 5)))
+
+
 class EtcdHolder:
     """Keeps one owner's entries under one prefix of a cluster (`registries.hold.Holder`).
 
@@ -51,11 +56,11 @@ class EtcdHolder:
         owner: str,
         ttl: float,
         *,
-        patience: Patience = Patience(),  # noqa: B008  frozen
+        patience: Patience | None = None,
         pace: Pace = Pace(),
     ) -> None:
         self._settings, self._layout, self._owner = settings, layout, owner
-        self._patience, self._pace = patience, pace
+        self._patience, self._pace = patience or patience_for(ttl), pace
         self._lease = HeldLease(settings.prefix, owner, ttl)
         self._standings = Standings(registry, self._lease)
         self._wanted: dict[bytes, Wanted] | None = None  # by key

@@ -18,9 +18,10 @@ from longshore.clients.zookeeper import ZooKeeper
 from longshore.clients.zookeeper_connect import ZooKeeperSettings, session_of
 from longshore.clients.zookeeper_faults import ZooKeeperError
 from longshore.core.entries import Entry
+from longshore.core.layouts import Layout
 from longshore.registries.hold import LeaseStatus
 from longshore.registries.zookeeper_mend import Mender
-from longshore.registries.zookeeper_standing import Layout, Standings, written
+from longshore.registries.zookeeper_standing import Standings, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +116,27 @@ class ZooKeeperHolder:
         """Mend once; tell whether that went through, or is of no use now."""
         if not zookeeper.is_connected:
             self._standings.apart(f"lost the connection to ZooKeeper at {zookeeper.hosts}")
-        elif self._has_wish:
+            return True
+        if self._has_wish:
             try:
                 await mender.mend()
             except ZooKeeperError as error:
                 self._standings.apart(str(error))
                 return False
-            self._standings.together()
+        self._standings.together()
         return True
 
     async def _search(self, mender: Mender) -> None:
-        """Look for what an earlier run left, once all that is wanted stands there."""
+        """Look for what an earlier run left: at once if no wish is known, else when all that is stands there."""
         tries = 0
         while self._standings.may_be_left:
-            await asyncio.sleep(self._back_off(tries))
-            if self._has_wish and self._standings.is_whole:
+            if not self._has_wish or self._standings.is_whole:
                 with contextlib.suppress(ZooKeeperError):
                     await mender.search()
+                    if not self._has_wish:
+                        await mender.adopt()
                     self._wake.set()
+            await asyncio.sleep(self._back_off(tries))
             tries += 1
 
     def _back_off(self, tries: int) -> float:

@@ -17,8 +17,9 @@ from collections.abc import Awaitable, Iterable, Mapping
 from longshore.clients.zookeeper import Node, ZooKeeper
 from longshore.clients.zookeeper_faults import NoNodeError, ZooKeeperError, ZooKeeperRefusedError
 from longshore.core.entries import Entry
+from longshore.core.layouts import Layout
 from longshore.registries.hold import MOST_WRITES
-from longshore.registries.zookeeper_standing import Layout, Standing, Standings, Wanted, stem_of
+from longshore.registries.zookeeper_standing import Standing, Standings, Wanted, stem_of
 
 GENTLY = 4  # reads under way together while leftovers are searched for
 
@@ -57,6 +58,16 @@ class Mender:
         else:  # whose an entry is cannot be read: wait until nothing can be left
             await asyncio.sleep(3 * self._standings.ttl)
         self._standings.may_be_left = False
+
+    async def adopt(self) -> None:
+        """Keep what an earlier run left, while nobody has said yet what is wanted. Raises ZooKeeperError."""
+        await _all(self._adopt(path, node) for path, node in self._standings.strangers())
+
+    async def _adopt(self, path: str, node: Standing) -> None:
+        async with self._writing:
+            with contextlib.suppress(NoNodeError, ZooKeeperRefusedError):  # it is gone, or stays until it runs out
+                new = await self._zookeeper.replace(path, stem_of(path), node.value, sequence=True)
+                self._standings.adopted(path, new, node.value)
 
     async def _search_in(self, folder: str, gently: asyncio.Semaphore) -> None:
         async with gently:

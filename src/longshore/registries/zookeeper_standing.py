@@ -9,24 +9,12 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from longshore.core.entries import Entry, Read
+from longshore.core.entries import Entry
+from longshore.core.layouts import Layout
 from longshore.registries.hold import LeaseState, LeaseStatus
 
 SEQUENCE = re.compile(r"-?[0-9]{10}$")  # what ZooKeeper appends
-
-
-class Layout(Protocol):
-    """One of `core.layouts`, to write in."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    def read(self, prefix: str, key: str, value: bytes, /) -> Read:
-        """Understand what stands at a path."""
-
-    def write(self, prefix: str, entry: Entry, /) -> tuple[str, bytes]:
-        """Give path and value of an entry. Raises ValueError for one that cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +65,8 @@ def written(layout: Layout, prefix: str, entries: Mapping[str, Entry]) -> tuple[
     for entry in entries.values():
         said, place = (entry.service, entry.id), (entry.host, entry.port)
         try:
+            if layout.write is None:
+                raise ValueError(f"layout {layout.name} can only be read")
             key, value = layout.write(prefix, entry)
         except ValueError as error:
             unwritable[Wanted(*said, f"{prefix}/{entry.service}/{entry.id}", b"", *place)] = str(error)
@@ -131,10 +121,9 @@ class Standings:
         return stem in self.wanted or stem in self.there
 
     def begin(self, session: int) -> None:
-        """Know which session is ours; everything else is in doubt."""
-        if session != self.session:
-            self.session = session
-            self.doubt_all()
+        """Know which session is ours, and nothing else."""
+        self.session = session
+        self.doubt_all()
 
     def doubt_all(self) -> None:
         """Know nothing for sure any more."""
@@ -167,6 +156,20 @@ class Standings:
         self.there.setdefault(stem, {})[path] = node
         if stem not in self.wanted:
             self._told[stem] = Told(entry.service, entry.id, "withdrawing", time.time())
+
+    def strangers(self) -> list[tuple[str, Standing]]:
+        """Give the nodes that an earlier run left."""
+        found = [item for nodes in self.there.values() for item in nodes.items()]
+        return [(path, node) for path, node in found if node.session != self.session]
+
+    def adopted(self, old: str, path: str, value: bytes) -> None:
+        """Know that a node of ours stands in the place of one that an earlier run left."""
+        stem = stem_of(path)
+        nodes = self.there.get(stem, {})
+        self.there[stem] = {each: node for each, node in nodes.items() if each != old}
+        self.there[stem][path] = Standing(self.session, value)
+        if stem in self._told and stem not in self.wanted:
+            self._told[stem].become("held")
 
     def odd(self) -> tuple[list[str], list[str]]:
         """Give the nodes to remove: at once, and those whose entry is first to be written in another place."""
