@@ -24,7 +24,7 @@ from longshore.core.values import shown
 OURS = "longshore"
 """The tag of every service that a registrar of ours wrote; reading ours, only these are asked for."""
 _OWN = ("owner", "zone", "name", "since")  # of the entry, in Meta as longshore-entry-<field>
-_META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _ENTRY = "longshore-entry-"
 MOST_META = 64
 LONGEST_META = 512
@@ -85,7 +85,7 @@ def registration(entry: Entry, ttl: float) -> dict[str, Any]:
     tags = [OURS, *entry.tags]
     for key, value in entry.labels:
         name = f"longshore-{key[len(OURS) + 1 :]}" if key.startswith(f"{OURS}.") else key
-        fits = _META_KEY.fullmatch(name) and len(value) <= LONGEST_META and len(meta) < MOST_META
+        fits = META_KEY.fullmatch(name) and len(value) <= LONGEST_META and len(meta) < MOST_META
         if fits and name not in meta and payload.label_key(name) == key:
             meta[name] = value
         else:

@@ -21,7 +21,7 @@ from longshore.core.places import joined
 
 ENCODED = re.compile(r"base64_([0-9]{1,9})_(.*)", re.DOTALL)
 LONGEST_NAME = 65536  # characters of base64 in a node's name; Nerve writes plainly what is longer
-INSTANCE = re.compile(r".+_(-?[0-9]{10})?", re.DOTALL)
+INSTANCE = re.compile(f".+{payload.SEQUENCE}", re.DOTALL | re.ASCII)
 
 
 def read(prefix: str, key: str, value: bytes) -> Read:

@@ -12,7 +12,7 @@ from longshore.core.values import RefusedError, shown
 
 LARGEST = 256 * 1024  # bytes; an entry takes a few hundred
 MOST_LABELS = 200
-SEQUENCE = re.compile(r"_(-?[0-9]{10})?")  # what ZooKeeper appends to the names of sequential nodes, after our "_"
+SEQUENCE = r"_(?:[0-9]{10}|-[0-9]{9,10})?"  # "_", and what ZooKeeper appends to it for sequential nodes (%010d)
 
 _PREFIXED = re.compile(r"longshore[-_](.+)", re.ASCII)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # half a character: text with it cannot be written anywhere
@@ -35,7 +35,7 @@ def below(prefix: str, key: str) -> tuple[str, ...]:
 def without_sequence(name: str) -> str:
     """The name of a node as it was created: "web1:80_0000000012" was "web1:80"."""
     stem, underscore, number = name.rpartition("_")
-    return stem if stem and SEQUENCE.fullmatch(underscore + number) else name
+    return stem if stem and re.fullmatch(SEQUENCE, underscore + number, re.ASCII) else name
 
 
 def path(prefix: str, *parts: str) -> str:
