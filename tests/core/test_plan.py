@@ -252,3 +252,17 @@ def test_places_are_kept_while_the_profile_stays() -> None:
     wanted = wanted_of(wanter, [service("web", "a"), service("api", "b")])
     running = started(wanted, OLD)
     assert place(wanted, running, OLD).backend_of == {s: b for b, s in running.placed.items()}
+
+
+def test_a_service_that_waits_for_a_reload_and_has_no_server_is_helped_out_at_once() -> None:
+    """Requests that the old worker holds get the new servers; after the reload the old place is given up."""
+    for caps in (OLD, NEW):
+        wanter = Wanter(caps, PATHS)
+        running = started(wanted_of(wanter, [service("web")]), caps)
+        wanted = wanted_of(wanter, [service("web", "a", policy=Policy(balance="leastconn"))])
+        todo = plan(running, wanted, caps)
+        assert todo.reload
+        assert [type(step) for step in todo.steps] == [steps.AddServer]
+        after = apply(running, wanted, caps)
+        assert serving(after) == goal(wanted)
+        assert len(after.homes["web"]) == 1

@@ -64,7 +64,7 @@ class Balancer:
         self.port = port or ports.free()
         self.log = self.folder / "log"
         self._options = options
-        self._env = {**os.environ, **(env or {})}
+        self._env = {k: v for k, v in os.environ.items() if not k.startswith("LONGSHORE_")} | dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.settings: dict[str, Any] = {
             "frontends": {"http": f":{self.port}"},

@@ -75,7 +75,7 @@ class FrontendConfig(Section):
 
 
 class AdminConfig(Section):
-    """The API, the dashboard and `/metrics`. The same API is always on a unix socket in the state directory."""
+    """The API and `/metrics`. The same API is always on a unix socket in the state directory."""
 
     bind: OptionalBindAddress = "127.0.0.1:8404"
     """Its address; `off` for none."""
@@ -105,7 +105,7 @@ class Config(Section):
     frontends: FrontendConfigs = Field(default_factory=default_frontends)
     """Where longshore listens for HTTP: name and address. Default: `http` on `:80`, or `:8080` when not root."""
     admin: AdminConfig = AdminConfig()
-    """The API, the dashboard and `/metrics`."""
+    """The API and `/metrics`."""
     state_dir: FilePath = Path("/var/lib/longshore")
     """Where longshore keeps sockets, HAProxy's configuration and the last good state. When not root:
     `$XDG_STATE_HOME/longshore`, else `~/.local/state/longshore`."""

@@ -29,6 +29,10 @@ def place(wanted: Wanted, running: Running, caps: Capabilities) -> Places:
     """Find a place for every service without a reload. Services that have one keep it."""
     backend_of = _kept(wanted, running)
     missing = []
+    for service, home in list(backend_of.items()):
+        backend = wanted.backends[service]
+        if not backend.profile.dynamic and backend.servers.keys() - running.backends[home].servers.keys():
+            del backend_of[service]
     free: dict[str, list[str]] | None = None
     for service, backend in wanted.backends.items():
         if service in backend_of:

@@ -186,8 +186,15 @@ def _not_found(
             verdict = f"404: no service has the host {asked.host or '(none)'}"
             near = difflib.get_close_matches(asked.host, hosts, 3, 0.6)
             notes = (f"hosts that are like it: {', '.join(near)}",) if near else ()
-            notes = notes or (f"there are routes for {len(hosts)} hosts" if hosts else "no service has a route here",)
+            notes = notes or (
+                f"there are routes for {', '.join(hosts[:5])}{' and others' if len(hosts) > 5 else ''}"
+                if hosts
+                else "no service has a route here",
+            )
     problems = tuple(p for p in known.problems if asked.host and _names(p, asked.host))
+    silent = sum(p.where.startswith("container ") and p not in problems for p in known.problems)
+    if silent:  # what was refused has no route, so nobody can tell whether it was meant
+        notes += (f"{silent} containers have problems and may be meant: longshore status lists them",)
     return Explanation(url, verdict, status, frontend.name, tried, notes=notes, problems=problems)
 
 

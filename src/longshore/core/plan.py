@@ -53,10 +53,11 @@ def plan(running: Running, wanted: Wanted, caps: Capabilities) -> Plan:
     reload = [*_shape(running, wanted), *places.missing]
     for service, backend in wanted.backends.items():
         name = places.backend_of.get(service)
-        if name is None or running.synced.get(name) is backend:
+        if name is None:
+            _tide_over(parts, running, backend)
             continue
-        if not backend.profile.dynamic and set(backend.servers) - set(running.backends[name].servers):
-            reload.append(f"service {service}: its balance algorithm takes no servers at runtime")
+        if running.synced.get(name) is backend:
+            continue
         _backend(parts, running, name, backend)
     placed = set(places.backend_of.values())
     for name, service in running.placed.items():
@@ -140,6 +141,22 @@ def _servers(parts: _Parts, running: Running, name: str, wanted: WantedBackend, 
     for server_name in servers:
         if server_name not in wanted.servers and (name, server_name) not in running.leaving:
             parts.retire.append(steps.Retire(name, server_name, f"{why}: it stops, or must not get traffic"))
+
+
+def _tide_over(parts: _Parts, running: Running, wanted: WantedBackend) -> None:
+    """A service that waits for a reload has nobody to serve it: the new servers help out in its old place.
+
+    What the old worker holds back for want of a server (`hold`) is answered there; no other worker will ever see it.
+    """
+    for home in running.homes.get(wanted.service, ()):
+        now = running.backends[home]
+        serving = any(s.admin == "ready" and (home, name) not in running.leaving for name, s in now.servers.items())
+        if not serving and running.profiles[now.profile].dynamic and wanted.profile.dynamic:
+            parts.prepare += [
+                steps.AddServer(home, s.server, s.admin, f"service {wanted.service} waits for a reload")
+                for name, s in wanted.servers.items()
+                if name not in now.servers
+            ]
 
 
 def _abandon(parts: _Parts, running: Running, name: str, *, moves: bool) -> None:
