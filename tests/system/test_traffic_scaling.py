@@ -28,7 +28,7 @@ def test_one_copy_becomes_six_and_one_again(engine: Engine, balance: Callable[..
         more = [copies.start() for _ in range(5)]
         b.until_up("a", 6)
         traffic.more(30)
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(2) as pool:  # two at a time
             list(pool.map(Container.stop, more))
         b.until_up("a", 1)
         traffic.more(30)
