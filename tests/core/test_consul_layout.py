@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from longshore.core.entries import Broken, Entry
 from longshore.core.layouts import consul
-from tests.core.test_registry_layouts import ENTRIES, JSON
+from tests.core.test_registry_layouts_any import ENTRIES, JSON
 
 
 def row(body: dict[str, Any], node: str = "n1", datacenter: str = "dc1", status: str = "passing") -> dict[str, Any]:
