@@ -55,7 +55,7 @@ class Etcd:
         self._context: ssl.SSLContext | None = None
         if tls:
             self.authority = Authority(self.folder / "pki")
-            self.server = self.authority.sign("server", "/O=lab")  # with a CN the gateway would refuse itself
+            self.server = self.authority.sign("server")
             self.client = self.authority.sign("client", "/O=lab")
             self._context = ssl.create_default_context(cafile=str(self.authority.ca))
             self._context.load_cert_chain(*self.client)
