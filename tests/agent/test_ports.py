@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longshore.agent.ports import AGAIN, Ports
+from longshore.core.frontend import Bind, Frontend
 from longshore.core.model import Route, Service
 from longshore.haproxy.faults import BusyAddress
 
@@ -13,22 +14,32 @@ HELD = BusyAddress(":8080", "nginx (pid 7) listens on :8080 already")
 def test_a_busy_address_is_taken_until_it_is_free() -> None:
     held = [HELD]
     ports = Ports(lambda _: list(held))
-    assert ports.look([OWN], frozenset(), 0.0) == {":8080": HELD.why}
-    assert "nginx" in ports.problems([OWN])[0].what
+    assert ports.look([OWN], (), frozenset(), 0.0) == {":8080": HELD.why}
+    assert "nginx" in ports.problems([OWN], ())[0].what
     held.clear()
-    assert ":8080" in ports.look([OWN], frozenset(), AGAIN - 0.1), "not asked again so soon"
-    assert ports.look([OWN], frozenset(), AGAIN) == {}
-    assert ports.problems([OWN]) == ()
+    assert ":8080" in ports.look([OWN], (), frozenset(), AGAIN - 0.1), "not asked again so soon"
+    assert ports.look([OWN], (), frozenset(), AGAIN) == {}
+    assert ports.problems([OWN], ()) == ()
 
 
 def test_what_haproxy_listens_on_is_never_asked_about() -> None:
     def fail(_: list[str]) -> list[BusyAddress]:
         raise AssertionError("asked")
 
-    assert Ports(fail).look([OWN], frozenset({":8080"}), 0.0) == {}
+    assert Ports(fail).look([OWN], (), frozenset({":8080"}), 0.0) == {}
 
 
 def test_an_address_nobody_wants_any_more_is_forgotten() -> None:
     ports = Ports(lambda _: [HELD])
-    ports.look([OWN], frozenset(), 0.0)
-    assert ports.look([], frozenset(), 1.0) == {}
+    ports.look([OWN], (), frozenset(), 0.0)
+    assert ports.look([], (), frozenset(), 1.0) == {}
+
+
+def test_a_frontend_keeps_the_addresses_that_can_be_had() -> None:
+    ports = Ports(lambda asked: [HELD] if ":8080" in asked else [])
+    both = Frontend("both", "http", (Bind(":80"), Bind(":8080")), "routes.map")
+    one = Frontend("one", "http", (Bind(":8080"),), "routes.map")
+    assert ports.free((both, one)) == (both, one)
+    ports.look([], (both, one), frozenset(), 0.0)
+    assert ports.free((both, one)) == (Frontend("both", "http", (Bind(":80"),), "routes.map"),)
+    assert [problem.where for problem in ports.problems([], (both, one))] == ["frontend both", "frontend one"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -223,6 +226,22 @@ def test_sighup_takes_over_what_is_new_and_nothing_that_is_wrong(
         balancer.serves("file.test", 1, port=second)
         balancer.serves("web.test", 1, port=second)
         assert balancer.status()["haproxy"]["addresses"] == [f":{balancer.port}", f"127.0.0.1:{second}"]
+
+        with socket.create_server(("127.0.0.1", 0)) as stranger:
+            third = f"127.0.0.1:{stranger.getsockname()[1]}"
+            balancer.configure({"frontends": {"third": third}})
+            balancer.send(signal.SIGHUP)
+            status = balancer.until(lambda status: said_of(status, "frontend third"))
+            assert re.search(
+                rf"{third}: \S+ \(pid {os.getpid()}\) listens", said_of(status, "frontend third")[0]["what"]
+            )
+            start(engine, "hashed", {"longshore.host": "hashed.test", "longshore.balance": "hdr(X-User)"})
+            assert balancer.serves("hashed.test", 1) == {"hashed"}, "a reload for somebody else goes on"
+        balancer.until(lambda status: third in status["haproxy"]["addresses"], "it is taken when it is free")
+        balancer.settings["frontends"].pop("third")
+        balancer.configure({})
+        balancer.send(signal.SIGHUP)
+        balancer.until(lambda status: third not in status["haproxy"]["addresses"], "it is given back")
 
         good = balancer.config.read_text()
         balancer.config.write_text("frontends: {http: nowhere}\nsources: {docker: {expose: sometimes}}\n")

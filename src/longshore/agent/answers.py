@@ -207,7 +207,7 @@ class Answers:
             *b.desired.problems,
             *b.broken.values(),
             *b.quarantine.problems,
-            *b.ports.problems(b.known.values()),
+            *b.ports.problems(b.known.values(), b.setup.frontends),
             *b.admission.problems,
         ]
         return tuple(dict.fromkeys(found))

@@ -212,10 +212,10 @@ class Balancer:
                 broken[service.name] = Problem(f"service {service.name}", what, hint, service.name)
         self.broken = broken
         self.wanter.forget(backends)
-        running = self.driver.running
-        ours = frozenset(b.address for f in (running.frontends if running else ()) for b in f.binds)
-        taken = self.ports.look(good, ours, time.monotonic())
-        frontends = (*self.setup.frontends, *own_frontends(good, self.driver.paths, taken))
+        ours = self.driver.running.addresses if self.driver.running else frozenset()
+        ask = self.setup.frontends if self.driver.running else ()  # at the start, a busy one of these is the end
+        taken = self.ports.look(good, ask, ours, time.monotonic())
+        frontends = (*self.ports.free(self.setup.frontends), *own_frontends(good, self.driver.paths, taken))
         return Wanted(self.setup.process, frontends, backends)
 
     def _failed(self, error: HAProxyError, wanted: Wanted) -> bool:

@@ -1,9 +1,11 @@
-"""Addresses that services ask for and that another program has: left out, said, and tried again."""
+"""Addresses that services or frontends ask for and that another program has: left out, said, and tried again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
+from longshore.core.frontend import Frontend
 from longshore.core.model import Problem, Service
 from longshore.haproxy.faults import BusyAddress
 
@@ -19,9 +21,12 @@ class Ports:
         self.taken: dict[str, str] = {}  # address -> who has it
         self._looked: dict[str, float] = {}
 
-    def look(self, services: Iterable[Service], ours: frozenset[str], now: float) -> dict[str, str]:
-        """The addresses among those the services want that cannot be had, with who has them."""
-        wanted = {r.listen for s in services for r in s.routes if r.listen} - ours
+    def look(
+        self, services: Iterable[Service], frontends: Iterable[Frontend], ours: frozenset[str], now: float
+    ) -> dict[str, str]:
+        """The addresses among those wanted that cannot be had, with who has them."""
+        wanted = {r.listen for s in services for r in s.routes if r.listen}
+        wanted = (wanted | {b.address for f in frontends for b in f.binds}) - ours
         ask = [a for a in sorted(wanted) if now - self._looked.get(a, -AGAIN) >= AGAIN]
         if ask:
             found = {b.address: b.why for b in self._busy(ask)}
@@ -33,16 +38,26 @@ class Ports:
         self.taken = {a: why for a, why in self.taken.items() if a in wanted}
         return self.taken
 
-    def problems(self, services: Iterable[Service]) -> tuple[Problem, ...]:
+    def free(self, frontends: tuple[Frontend, ...]) -> tuple[Frontend, ...]:
+        """The frontends, as far as their addresses can be had."""
+        if not self.taken:
+            return frontends
+        rest = (replace(f, binds=tuple(b for b in f.binds if b.address not in self.taken)) for f in frontends)
+        return tuple(frontend for frontend in rest if frontend.binds)
+
+    def problems(self, services: Iterable[Service], frontends: Iterable[Frontend]) -> tuple[Problem, ...]:
         """What people must know of the taken addresses."""
+        if not self.taken:
+            return ()
+        wanted = [(f"service {s.name}", r.listen, s.name) for s in services for r in s.routes]
+        wanted += [(f"frontend {f.name}", bind.address, "") for f in frontends for bind in f.binds]
         return tuple(
             Problem(
-                f"service {service.name}",
-                f"cannot listen on {route.listen}: {self.taken[route.listen]}",
+                where,
+                f"cannot listen on {address}: {self.taken[address]}",
                 "Stop that program or choose another address; it is tried again every few seconds.",
-                service.name,
+                service,
             )
-            for service in (services if self.taken else ())
-            for route in service.routes
-            if route.listen in self.taken
+            for where, address, service in wanted
+            if address in self.taken
         )

@@ -50,6 +50,11 @@ class Running:
     leaving: set[tuple[str, str]] = field(default_factory=set)  # (backend, server) retired and not deleted yet
     led: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # backend -> (map, key) of the routes to it
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Every address it listens on."""
+        return frozenset(bind.address for frontend in self.frontends for bind in frontend.binds)
+
     def follow(self, step: steps.RuntimeStep) -> None:
         """Do to the mirror what the step did to HAProxy. Backends it touches must be compared again."""
         match step:
