@@ -17,6 +17,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
@@ -102,6 +103,11 @@ class ZooKeeper:
         """The addresses of all servers, in their order."""
         return [f"127.0.0.1:{port}" for port in self._ports]
 
+    @property
+    def running(self) -> list[int]:
+        """The numbers of the servers that were started and not ended."""
+        return sorted(self._running)
+
     def start(self, member: int, *, wait: bool = True) -> None:
         """Start a server with the data it has."""
         java = next(self._tree.glob("usr/lib/jvm/java-17-*/bin/java"))
@@ -167,31 +173,33 @@ class ZooKeeper:
         """A plain client to set things up with and to look at what stands there; it has its own session."""
         if self._client is None:
             patient = KazooRetry(max_tries=-1, delay=0.05, max_delay=0.5)
-            self._client = KazooClient(",".join(self.hosts), timeout=20, connection_retry=patient)
+            again = KazooRetry(max_tries=-1, delay=0.05, max_delay=0.5, deadline=60)
+            hosts = ",".join(self.hosts)
+            self._client = KazooClient(hosts, timeout=20, connection_retry=patient, command_retry=again)
             self._client.start(timeout=30)
         return self._client
 
     def put(self, path: str, value: bytes | str = b"", *, ephemeral: bool = False, sequence: bool = False) -> str:
         """Make a node or change its value; return its path."""
         data = value.encode() if isinstance(value, str) else value
-        if not sequence and self.client.exists(path):
-            self.client.set(path, data)
+        if not sequence and self._ask("exists", path):
+            self._ask("set", path, data)
             return path
-        made: str = self.client.create(path, data, ephemeral=ephemeral, sequence=sequence, makepath=True)
+        made: str = self._ask("create", path, data, ephemeral=ephemeral, sequence=sequence, makepath=True)
         return made
 
     def delete(self, path: str) -> None:
         """Remove a node and all below it."""
-        self.client.delete(path, recursive=True)
+        self._ask("delete", path, recursive=True)
 
     def nodes(self, path: str) -> dict[str, bytes]:
         """Return the nodes without children below a path, whole paths with their values."""
-        self.client.sync("/")
+        self._ask("sync", "/")
         found = dict[str, bytes]()
         try:
-            children = self.client.get_children(path)
+            children = self._ask("get_children", path)
             if not children:
-                found[path] = self.client.get(path)[0]
+                found[path] = self._ask("get", path)[0]
         except NoNodeError:
             return {}
         for child in children:
@@ -200,7 +208,7 @@ class ZooKeeper:
 
     def owner_of(self, path: str) -> int:
         """Return the session that an ephemeral node belongs to."""
-        stat = self.client.exists(path)
+        stat = self._ask("exists", path)
         assert stat, f"there is no {path}"
         return int(stat.ephemeralOwner)
 
@@ -210,6 +218,10 @@ class ZooKeeper:
         thief.start(timeout=30)
         thief.stop()
         thief.close()
+
+    def _ask(self, method: str, *arguments: object, **options: object) -> Any:
+        """Ask as often as it takes: a server may have gone meanwhile."""
+        return self.client.retry(getattr(self.client, method), *arguments, **options)
 
     def _settings(self, member: int) -> Path:
         folder = self.folder / str(member)

@@ -134,6 +134,22 @@ async def test_the_same_id_of_another_owner_stands_beside_ours(zookeeper: ZooKee
         await until_there(zookeeper, theirs)
 
 
+async def test_two_registrars_of_one_name_do_not_fight(zookeeper: ZooKeeper) -> None:
+    """The second takes over what the first had, the first writes its own again, and there it ends."""
+    one, two = entry("one"), entry("two")
+    async with running(first := holder_of(zookeeper)), running(second := holder_of(zookeeper)):
+        first.want(wish(one))
+        await until_state(first, one="held")
+        second.want(wish(one))
+        await until_state(second, one="held")
+        await eventually(lambda: len(zookeeper.nodes(PREFIX)) == 2)
+        before = set(zookeeper.nodes(PREFIX))
+        for holder in (first, second):
+            holder.want(wish(one, two))
+            await until_state(holder, one="held", two="held")
+        assert before < set(zookeeper.nodes(PREFIX))
+
+
 async def test_a_session_that_ended_is_followed_by_one_with_everything(zookeeper: ZooKeeper) -> None:
     one, two = entry("one"), entry("two", service="api")
     async with running(holder := holder_of(zookeeper)):

@@ -42,7 +42,7 @@ class Node:
 
     value: bytes
     session: int  # the session that an ephemeral node belongs to, 0 for one that stays
-    created: float  # Unix seconds
+    made: int  # number of the change that made it; they only rise
 
 
 class ZooKeeper:
@@ -120,6 +120,11 @@ class ZooKeeper:
         """The session's number and password; 0 while it is not connected."""
         return self._bridge.identity
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest change that a server has told us to know."""
+        return self._bridge.newest
+
     def changes(self) -> list[tuple[str, Change]]:
         """Return what watches said since the last call, in its order, each once.
 
@@ -153,7 +158,7 @@ class ZooKeeper:
             value, stat = await self._bridge.get(path, watch)
         except faults.NoNodeError:
             return None
-        return Node(value or b"", stat.ephemeralOwner, stat.ctime / 1000)
+        return Node(value or b"", stat.ephemeralOwner, stat.czxid)
 
     async def exists(self, path: str, *, watch: bool = False) -> bool:
         """Tell whether a node is there, and watch for its coming or going."""

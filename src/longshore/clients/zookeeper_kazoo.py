@@ -156,6 +156,11 @@ class Bridge:
         number, password = self._client.client_id or (0, b"")
         return number, password
 
+    @property
+    def newest(self) -> int:
+        """The zxid of the last answer."""
+        return int(self._client.last_zxid)
+
     def drop(self, error: Exception) -> None:
         """Answer all that was asked, and all that will be, with `error`: kazoo would wait for a connection."""
         self._broken = error

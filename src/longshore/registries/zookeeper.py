@@ -96,7 +96,13 @@ class ZooKeeperHolder:
                 self._standings.forget()
 
     async def _connect(self) -> ZooKeeper:
-        return await session_of(self._settings, self._ttl, self._wake).__aenter__()
+        zookeeper = await session_of(self._settings, self._ttl, self._wake).__aenter__()
+        try:
+            await zookeeper.sync()
+        except BaseException:
+            await zookeeper.close()
+            raise
+        return zookeeper
 
     async def _keep(self, zookeeper: ZooKeeper) -> None:
         """Mend for as long as the session lasts."""

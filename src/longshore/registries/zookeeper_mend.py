@@ -30,6 +30,7 @@ class Mender:
     def __init__(self, zookeeper: ZooKeeper, standings: Standings, layout: Layout, prefix: str, owner: str) -> None:
         self._zookeeper, self._standings = zookeeper, standings
         self._layout, self._prefix, self._owner = layout, prefix, owner
+        self._began = zookeeper.newest
         self._writing = asyncio.Semaphore(MOST_WRITES)
         standings.begin(zookeeper.identity[0])
 
@@ -77,7 +78,8 @@ class Mender:
                     if self._standings.knows(stem_of(path)):
                         continue
                     node = await self._zookeeper.get(path)
-                    if node and node.session and (entry := self._read(path, node)) and entry.owner == self._owner:
+                    entry = self._read(path, node) if node and self._may_be_left(node) else None
+                    if node and entry and entry.owner == self._owner:
                         self._standings.left(path, Standing(node.session, node.value), entry)
             except ZooKeeperRefusedError:
                 return  # what we may not read was not written by us
@@ -101,13 +103,22 @@ class Mender:
 
     def _is_ours(self, path: str, node: Node) -> bool:
         """Whether a node at one of our stems is of this session, or of an earlier run."""
-        if not node.session or node.session == self._standings.session:
-            return bool(node.session)  # we leave nothing for ever
+        if node.session == self._standings.session:
+            return True
+        if not self._may_be_left(node):
+            return False
         entry = self._read(path, node)
         if entry is None or entry.owner:
             return entry is not None and entry.owner == self._owner
         wanted = self._standings.wanted.get(stem_of(path))  # Nerve says no owner: its own address then
         return wanted is not None and (entry.host, entry.port) == (wanted.host, wanted.port)
+
+    def _may_be_left(self, node: Node) -> bool:
+        """Whether an earlier run may have made a node: one of another session, before ours began.
+
+        A later one is somebody's who goes by the same name as we do. Neither then takes anything from the other.
+        """
+        return bool(node.session) and node.session != self._standings.session and node.made <= self._began
 
     def _read(self, path: str, node: Node) -> Entry | None:
         entry = self._layout.read(self._prefix, path, node.value)
