@@ -72,7 +72,7 @@ def _sentence(found: ErrorDetails, document: Document, path: Path) -> tuple[str,
     match kind:
         case "extra_forbidden":
             around = look_up(document.data, path[:-1])
-            of_type = around.get("type") if isinstance(around, dict) else None
+            of_type = around.get("type", path[-2] if len(path) > 1 else None) if isinstance(around, dict) else None
             return "unknown key", suggestion(str(path[-1]), keys_at(path[:-1], of_type))
         case "missing":
             return "is missing", ""

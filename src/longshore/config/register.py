@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSe
 from longshore.config.engine import Engine, grouping
 from longshore.config.fields import Duration, Name, listed, schema
 from longshore.config.section import Section
-from longshore.config.services import Port, host
-from longshore.core import values
+from longshore.config.services import Port
+from longshore.core import places, values
 from longshore.core.register_check import RegisterCheck, register_check
 from longshore.core.values import RefusedError
 
-Host = Annotated[str, AfterValidator(host)]
+Host = Annotated[str, AfterValidator(places.machine)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(listed)]
 Times = Annotated[int, Field(ge=1, le=100)]
 Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], BeforeValidator(listed)]

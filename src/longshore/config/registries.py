@@ -13,7 +13,7 @@ from longshore.config.fields import FilePath, listed, split_address
 from longshore.config.section import Section
 from longshore.config.services import PREFIX_EXAMPLE as PREFIX
 from longshore.config.services import prefix
-from longshore.core import values
+from longshore.core import places, values
 from longshore.core.conditions import condition
 from longshore.core.values import RefusedError, shown
 
@@ -44,9 +44,11 @@ def url(example: str, *, unix: bool = False) -> AfterValidator:
 
 def server(value: str) -> str:
     """Check "host:port" of a ZooKeeper server."""
-    host, _ = split_address(value)
-    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,253}", host):
-        raise RefusedError(f'{shown(value)} is not a server like "10.0.0.1:2181"')
+    try:
+        places.machine(split_address(value)[0])
+    except RefusedError:
+        meant = f"{value}:2181" if re.fullmatch(r"[A-Za-z0-9_.-]+", value, re.ASCII) else "10.0.0.1:2181"
+        raise RefusedError(f"{shown(value)} is not the host and port of a server", f"write {shown(meant)}") from None
     return value
 
 

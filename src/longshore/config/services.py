@@ -19,18 +19,8 @@ from longshore.core import places
 from longshore.core.values import RefusedError, shown
 
 PREFIX_EXAMPLE = "/longshore/services"
-HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?", re.ASCII)
 Port = Annotated[int, Field(ge=1, le=65535)]
 Weight = Annotated[int, Field(ge=0, le=256)]
-
-
-def host(value: str) -> str:
-    """Check an IP address or a host name; an IP address comes back in its usual spelling, without brackets."""
-    if address := places.ip(value.removeprefix("[").removesuffix("]")):
-        return address
-    if len(value) > 253 or value.replace(".", "").isdigit() or not HOST.fullmatch(value):
-        raise RefusedError(f"{shown(value)} is neither an IP address nor a host name", "write 10.0.0.5 or vm1.internal")
-    return value.lower().rstrip(".")
 
 
 def prefix(value: str) -> str:
@@ -63,7 +53,7 @@ def endpoint(value: Any) -> Any:
 class FixedEndpoint(Section):
     """An endpoint that does not come from any engine: a VM, another machine, a process."""
 
-    address: Annotated[str, AfterValidator(host)]
+    address: Annotated[str, AfterValidator(places.machine)]
     """IP address or host name. A name is looked up again and again in the background."""
     port: Port
     """The port to connect to."""
