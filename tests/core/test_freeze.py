@@ -21,10 +21,14 @@ def ids(services: Iterable[Service]) -> list[str]:
     return [endpoint.id for service in services for endpoint in service.endpoints]
 
 
+def named(services: Iterable[Service]) -> dict[str, Service]:
+    return {service.name: service for service in services}
+
+
 def frozen(*before: Service, after: Iterable[Service] = ()) -> Freeze:
     freeze = Freeze("etcd")
-    freeze.take(before, None, 0.0)
-    freeze.take(after, None, 100.0)
+    freeze.take(named(before), None, 0.0)
+    freeze.take(named(after), None, 100.0)
     return freeze
 
 
@@ -70,7 +74,7 @@ def test_endpoints_that_return_are_as_registered() -> None:
     freeze = frozen(web)
     for number in (1, 2, 3):
         freeze.answered(("web", f"web-{number}"), alive=True)
-    freeze.take([web], ["web"], 101.0)
+    freeze.take(named([web]), ["web"], 101.0)
     assert freeze.services == (web,)
     assert freeze.services[0] is web
     assert freeze.alarm is None
@@ -86,22 +90,22 @@ def test_an_operator_accepts_the_loss() -> None:
 def test_losses_one_by_one_within_the_window_are_one_loss() -> None:
     freeze = Freeze("etcd")
     for now, present in enumerate([(1, 2, 3, 4, 5), (1, 2, 3, 4), (1, 2, 3), (1, 2), (1,)]):
-        freeze.take([made("web", *present)], None, float(now))
+        freeze.take(named([made("web", *present)]), None, float(now))
     assert ids(freeze.services) == ["web-1", "web-2", "web-3", "web-4", "web-5"]
 
 
 def test_losses_one_by_one_over_a_long_time_are_none() -> None:
     freeze = Freeze("etcd")
     for now, present in enumerate([(1, 2, 3, 4, 5), (1, 2, 3, 4), (1, 2, 3), (1, 2), (1,)]):
-        freeze.take([made("web", *present)], None, now * 20.0)
+        freeze.take(named([made("web", *present)]), None, now * 20.0)
     assert ids(freeze.services) == ["web-1"]
 
 
 def test_while_frozen_whoever_is_lost_is_doubted_too() -> None:
     freeze = Freeze("etcd")
-    freeze.take([made("web", 1, 2, 3, 4, 5)], None, 0.0)
-    freeze.take([made("web", 5)], None, 100.0)
-    freeze.take([], None, 150.0)
+    freeze.take(named([made("web", 1, 2, 3, 4, 5)]), None, 0.0)
+    freeze.take(named([made("web", 5)]), None, 100.0)
+    freeze.take(named([]), None, 150.0)
     assert ids(freeze.services) == ["web-1", "web-2", "web-3", "web-4", "web-5"]
 
 
@@ -117,14 +121,14 @@ def test_an_address_that_somebody_else_registers_is_not_kept() -> None:
     freeze.answered(("web", "web-1"), alive=True)
     lost = made("web", 1).endpoints[0]
     taker = Service("api", endpoints=(Endpoint("api-1", "api-1", lost.address, lost.port),))
-    freeze.take([taker], ["api"], 101.0)
+    freeze.take(named([taker]), ["api"], 101.0)
     assert ids(freeze.services) == ["api-1", "web-2", "web-3"]
 
 
 def test_what_was_served_before_a_restart_is_compared_with_the_first_listing() -> None:
     web = made("web", 1, 2, 3)
     freeze = Freeze("etcd", [web])
-    freeze.take([], None, 0.0)
+    freeze.take(named([]), None, 0.0)
     assert freeze.services == (web,)
     assert len(freeze.doubted) == 3
 
@@ -132,13 +136,13 @@ def test_what_was_served_before_a_restart_is_compared_with_the_first_listing() -
 def test_without_a_loss_services_are_the_identical_objects() -> None:
     web, api = made("web", 1), made("api", 1)
     freeze = Freeze("etcd")
-    freeze.take([api, web], None, 0.0)
+    freeze.take(named([api, web]), None, 0.0)
     assert freeze.services[0] is api
     before = freeze.services
-    freeze.take([api, web], [], 1.0)
+    freeze.take(named([api, web]), [], 1.0)
     assert freeze.services is before
     more = made("web", 1, 2)
-    freeze.take([api, more], ["web"], 2.0)
+    freeze.take(named([api, more]), ["web"], 2.0)
     assert freeze.services[1] is more
 
 
@@ -162,7 +166,7 @@ def test_what_is_registered_is_always_served_and_what_is_served_was_registered(
         ever |= set(ids(registered))
         after = {service.name: service for service in registered}
         changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-        freeze.take(registered, changed if now else None, now * data.draw(st.sampled_from([1.0, 30.0])))
+        freeze.take(named(registered), changed if now else None, now * data.draw(st.sampled_from([1.0, 30.0])))
         before = after
         for mark, _ in data.draw(
             st.lists(st.sampled_from(freeze.doubted), unique=True) if freeze.doubted else st.just([])

@@ -15,7 +15,7 @@ what time it is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from longshore.core.model import Endpoint, Problem, Service
@@ -52,15 +52,18 @@ class Freeze:
         self._losses: deque[tuple[float, Mark, _Lost]] = deque()  # within the window
         self._held: dict[Mark, _Lost] = {}
         self._shown: dict[str, Service] = dict(self._real)
-        self._sorted: tuple[Service, ...] | None = None
+        self._sorted = False  # whether these are in order
+        self._tuple: tuple[Service, ...] | None = None
 
-    def take(self, services: Iterable[Service], changed: Iterable[str] | None, now: float) -> None:
+    def take(self, services: Mapping[str, Service], changed: Iterable[str] | None, now: float) -> None:
         """Take what is registered now; `changed` are the names that may be other than last time, None: any."""
-        after = {service.name: service for service in services}
-        names = set(changed) if changed is not None else self._real.keys() | after.keys()
+        names = set(changed) if changed is not None else self._real.keys() | services.keys()
         for name in names:
-            self._compare(name, self._real.get(name), after.get(name), now)
-        self._real = after
+            self._compare(name, self._real.get(name), services.get(name), now)
+            if name in services:
+                self._real[name] = services[name]
+            else:
+                self._real.pop(name, None)
         self._judge(now)
         for name in names:
             self._show(name)
@@ -95,9 +98,12 @@ class Freeze:
     @property
     def services(self) -> tuple[Service, ...]:
         """What to serve, sorted by name. Unchanged services are the identical object."""
-        if self._sorted is None:
-            self._sorted = tuple(service for _, service in sorted(self._shown.items()))
-        return self._sorted
+        if self._tuple is None:
+            if not self._sorted:
+                self._shown = dict(sorted(self._shown.items()))
+                self._sorted = True
+            self._tuple = tuple(self._shown.values())
+        return self._tuple
 
     @property
     def alarm(self) -> Problem | None:
@@ -161,10 +167,11 @@ class Freeze:
             service = before if before == service else service
         if service is before:
             return
-        self._sorted = None
+        self._tuple = None
         if service is None:
             del self._shown[name]
         else:
+            self._sorted &= before is not None
             self._shown[name] = service
 
 

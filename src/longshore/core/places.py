@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
 
@@ -39,6 +40,7 @@ class Spot:
     port: int = 0
 
 
+@lru_cache(maxsize=20_000)
 def ip(word: str) -> str | None:
     """Give the normal spelling of an IPv4 or IPv6 literal, None if it is neither. Zone ids (fe80::1%eth0) are not."""
     if "%" in word:

@@ -82,6 +82,11 @@ class Registered:
             self.put(key, value)
 
     @property
+    def services(self) -> Mapping[str, Service]:
+        """What the last `build` gave, by name."""
+        return self._services
+
+    @property
     def hosts(self) -> set[str]:
         """The host names among the entries."""
         return set(self._hosts)

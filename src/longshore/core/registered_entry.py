@@ -27,7 +27,6 @@ _ENDPOINT_KEYS = frozenset(
     {"enable", "service", "port", "network", "address", "weight", "backup", "zone"}
     | {"register", "register-address", "register-check", "deregister-delay"}
 )
-_ROUTING = frozenset({"host", "path", "listen", "tcp"})
 Value = bytes | Entry | Broken
 
 
@@ -150,7 +149,8 @@ def contribution_of(key: str, value: Value, options: Options, known: Known) -> C
     if not picks and options.find == "named":
         return Contribution()
     drafting = _Drafting(key, found, where, options, known)
-    own, faults = _checked(tuple((k[len(PREFIX) :], v) for k, v in sorted(labels.items()) if k.startswith(PREFIX)))
+    ours = sorted((label[len(PREFIX) :], value) for label, value in labels.items() if label.startswith(PREFIX))
+    own, faults = _checked(tuple(ours))
     if own is None:
         prefix = f"label {PREFIX}"
         return Contribution(problems=tuple(spec.problem_of(fault, where, prefix) for fault in faults))
@@ -190,11 +190,11 @@ class _Drafting:
     where: str
     options: Options
     known: Known
+    host: str = field(init=False)  # the name to look up, "" for an IP address
     problems: list[Problem] = field(default_factory=list)
 
-    @property
-    def host(self) -> str:
-        return "" if ip(self.entry.host) else self.entry.host
+    def __post_init__(self) -> None:
+        self.host = "" if ip(self.entry.host) else self.entry.host
 
     def drafts(self, own: Spec, endpoint: Endpoint | None, picks: list[Pick]) -> Iterator[Draft]:
         entry = self.entry
@@ -206,8 +206,8 @@ class _Drafting:
         if not picks:
             name = self._name(own.service or entry.service)
             mode, routes, policy = _parts(own)
-            draft = Draft(self.key, name, own, mode, routes, policy, endpoint, entry.owner)
-            yield replace(draft, rank=(False, bool(draft.policy_keys), entry.since, self.key))
+            rank = (False, not own.given <= _ENDPOINT_KEYS, entry.since, self.key)
+            yield Draft(self.key, name, own, mode, routes, policy, endpoint, entry.owner, rank)
 
     def _picked(self, endpoint: Endpoint, pick: Pick, own: Spec) -> Endpoint:
         """The endpoint as the operator's service has it; what the entry itself says of weight and backup counts."""

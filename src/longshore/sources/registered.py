@@ -157,13 +157,13 @@ class Content:
         if not self.whole:
             return Snapshot(self._source, (), own, stale or "the registry has not been asked yet")
         registered = self._registered
-        services, problems = registered.build()
+        _, problems = registered.build()
         if registered.hosts_changed:
             registered.hosts_changed = False
             self._names.want(registered.hosts)
         if registered.changed:
             everything = "" in registered.changed
-            self.freeze.take(services, None if everything else registered.changed, self._clock())
+            self.freeze.take(registered.services, None if everything else registered.changed, self._clock())
             registered.changed = set()
         if self.freeze.doubted:
             self.doubt.set()
