@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 from longshore.core.values import RefusedError, shown, text
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&()*+,=:@/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
@@ -43,6 +45,8 @@ class Spot:
 @lru_cache(maxsize=20_000)
 def ip(word: str) -> str | None:
     """Give the normal spelling of an IPv4 or IPv6 literal, None if it is neither. Zone ids (fe80::1%eth0) are not."""
+    if _IPV4.fullmatch(word):
+        return word
     if "%" in word:
         return None
     try:
