@@ -72,22 +72,24 @@ class ZooKeeper:
             context = client_context(tls) if tls else None
         except TlsFault as fault:
             raise ZooKeeperError(fault.what, fault.hint) from fault
-        self._bridge = _bridge()(",".join(hosts), session, digest, context, self._turned, self._noted)
+        make = _bridge()
+        self._bridge = make(",".join(hosts), session, digest, context, self._turned, self._noted, self._in_vain)
         self._changes = dict[tuple[str, Change], None]()
+        self._is_vain = False
         self._is_blind = False
         self._is_closed = False
 
     async def __aenter__(self) -> ZooKeeper:
-        """Connect; raises ZooKeeperError if no server takes us within the time of a session (5 s at least)."""
+        """Connect; raises ZooKeeperError if no server takes us: at once if all refuse, else after a session's time."""
         self._bridge.start()
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(self._session, 5.0)):
-                    while not self._state:
+                    while not self._state and not self._is_vain:
                         self.news.clear()
                         await self.news.wait()
             if not self.is_connected:
-                raise self._why() or faults.unreachable(self.hosts, self._bridge.reasons)
+                raise self._why() or faults.unreachable(self._bridge.reasons)
         except BaseException:
             await self.close()
             raise
@@ -227,6 +229,11 @@ class ZooKeeper:
             self._end("user or password were refused")
         else:
             self._end(self._bridge.crash or "the connection was given up")
+
+    def _in_vain(self) -> None:
+        """Know that all servers were tried, and tried again."""
+        self._is_vain = True
+        self.news.set()
 
     def _end(self, why: str) -> None:
         if not self._over:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from longshore.clients.faults import first_line
 from longshore.clients.registry_faults import RegistryError
 
-HANGS_UP = "accepts the connection and hangs up"
+NOT_SERVING = "accepts the connection but does not serve"
 
 
 class ZooKeeperError(RegistryError):
@@ -34,6 +34,11 @@ def missing() -> ZooKeeperError:
     )
 
 
+def address(host: str, port: int) -> str:
+    """Write a server's address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def reason(error: OSError) -> str:
     """Say why a server cannot be connected to."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -45,15 +50,13 @@ def reason(error: OSError) -> str:
     return first_line(error.strerror or str(error)).lower()
 
 
-def unreachable(hosts: str, reasons: Mapping[str, str]) -> ZooKeeperError:
+def unreachable(reasons: Mapping[str, str]) -> ZooKeeperError:
     """Say why no server took us: `reasons` by host, as far as they are known."""
-    if not reasons:
-        return ZooKeeperError(f"cannot reach ZooKeeper at {hosts}: it does not answer", "check hosts and the network")
     said = "; ".join(f"{host} {reason}" for host, reason in sorted(reasons.items()))
     hint = "is it running? check hosts"
     if "certificate" in said or "TLS" in said:
         hint = "the servers' certificates must be valid for these names and signed by tls.ca; is this their TLS port?"
-    elif any(reason == HANGS_UP for reason in reasons.values()):
+    elif any(reason == NOT_SERVING for reason in reasons.values()):
         hint = "has the ensemble lost its quorum? is it a TLS port, or does it want another client certificate?"
     return ZooKeeperError(f"cannot reach ZooKeeper: {said}", hint)
 

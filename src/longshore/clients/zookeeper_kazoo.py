@@ -29,6 +29,7 @@ from longshore.clients.zookeeper_inbox import Inbox
 
 IN_FLIGHT = 100  # requests; a thread that waits in kazoo's wake-up pipe (room for about 278) would be our event loop
 SLOWEST_CONNECT = 3.0  # seconds; kazoo itself would spend a whole session on a host that does not answer
+FOLLOWS = (exceptions.RolledBackError, exceptions.RuntimeInconsistency)  # because another part of it failed
 SILENT = logging.Logger("kazoo", logging.CRITICAL + 1)  # what it says is said by our faults, in words for people
 
 
@@ -36,17 +37,20 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no
     """How kazoo runs what it has to run: no thread but the one that speaks to the server.
 
     `running` False makes its results call back at once instead of through a thread. `reasons` says what became of the
-    last try at each host, `crash` why the thread ended if it should not have.
+    last try at each host, `crash` why the thread ended if it should not have. `vain` is called on the event loop when
+    all hosts were tried twice since the last connection that was of use (see `works`).
     """
 
     running = False
 
-    def __init__(self, inbox: Inbox, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, inbox: Inbox, tls: ssl.SSLContext | None, vain: Callable[[], None]) -> None:
         super().__init__()
         self.reasons = dict[str, str]()
         self.crash = ""
         self._inbox = inbox
         self._tls = tls
+        self._vain = vain
+        self._tries = 0
         self._is_cut = False
         self._socket: socket.socket | None = None
 
@@ -77,7 +81,10 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no
         """Connect to a server, and note what became of it."""
         if self._is_cut:
             raise OSError("the connection was cut")
-        host = f"[{hostname}]:{address[1]}" if ":" in hostname else f"{hostname}:{address[1]}"
+        self._tries += 1
+        if self._tries > 2 * max(1, len(self.reasons)):
+            self._inbox.put(self._vain)
+        host = faults.address(hostname, address[1])
         made: socket.socket | None = None
         try:
             made = socket.create_connection(address, min(timeout, SLOWEST_CONNECT))
@@ -89,9 +96,13 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no
             if made:
                 made.close()
             raise
-        self.reasons[host] = faults.HANGS_UP
+        self.reasons[host] = faults.NOT_SERVING
         self._socket = made
         return made
+
+    def works(self) -> None:
+        """Know that the connection is of use."""
+        self._tries = 0
 
     def cut(self) -> None:
         """Break the connection for good, without ending the session. For any thread."""
@@ -103,8 +114,8 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no
 class Bridge:
     """One kazoo client for one session.
 
-    `changed` is called with kazoo's name of each new state, `watched` with the type and path of each watch event, both
-    on the event loop.
+    Called on the event loop are `changed` with kazoo's name of each new state, `watched` with the type and path of each
+    watch event, and `vain` when no host is of use.
     """
 
     def __init__(
@@ -115,9 +126,10 @@ class Bridge:
         tls: ssl.SSLContext | None,
         changed: Callable[[str], None],
         watched: Callable[[str, str], None],
+        vain: Callable[[], None],
     ) -> None:
         self._inbox = Inbox()
-        self._handler = Handler(self._inbox, tls)
+        self._handler = Handler(self._inbox, tls, vain)
         self._digest = digest
         self._watched = watched
         self._window = asyncio.Semaphore(IN_FLIGHT)
@@ -143,7 +155,8 @@ class Bridge:
     @property
     def reasons(self) -> dict[str, str]:
         """What became of the last try at each host."""
-        return dict(self._handler.reasons)
+        unknown = {faults.address(*host): "was not tried (does its name resolve?)" for host in self._client.hosts}
+        return unknown | self._handler.reasons
 
     @property
     def crash(self) -> str:
@@ -153,8 +166,7 @@ class Bridge:
     @property
     def identity(self) -> tuple[int, bytes]:
         """The session's number and password, while connected."""
-        number, password = self._client.client_id or (0, b"")
-        return number, password
+        return self._client.client_id or (0, b"")
 
     @property
     def newest(self) -> int:
@@ -169,25 +181,28 @@ class Bridge:
                 future.set_exception(error)
 
     def resume(self) -> None:
-        """Ask the server again."""
+        """Ask the server again: it is there."""
         self._broken = None
+        self._handler.works()
 
     async def get(self, path: str, watch: bool) -> tuple[bytes, Any]:
         """Ask for the value and the stat of a node."""
-        return await self._ask("read", path, partial(self._client.get_async, watch=self._watcher(watch)))  # type: ignore[no-any-return]
+        found: tuple[bytes, Any] = await self._ask("read", path, self._client.get_async, self._watcher(watch))
+        return found
 
     async def exists(self, path: str, watch: bool) -> bool:
         """Ask whether a node is there."""
-        return await self._ask("read", path, partial(self._client.exists_async, watch=self._watcher(watch))) is not None
+        return await self._ask("read", path, self._client.exists_async, self._watcher(watch)) is not None
 
     async def children(self, path: str, watch: bool) -> list[str]:
         """Ask for the names below a node."""
-        return await self._ask("list", path, partial(self._client.get_children_async, watch=self._watcher(watch)))  # type: ignore[no-any-return]
+        found: list[str] = await self._ask("list", path, self._client.get_children_async, self._watcher(watch))
+        return found
 
     async def create(self, path: str, value: bytes, ephemeral: bool, sequence: bool) -> str:
         """Make a node, return its path."""
         ask = partial(self._client.create_async, ephemeral=ephemeral, sequence=sequence, acl=self._acl)
-        return await self._ask("create", path, ask, value)  # type: ignore[no-any-return]
+        return str(await self._ask("create", path, ask, value))
 
     async def replace(self, old: str, path: str, value: bytes, sequence: bool) -> str:
         """Remove a node and make an ephemeral one, at the same moment for everybody who looks; return its path."""
@@ -200,9 +215,7 @@ class Bridge:
 
         answers = await self._ask("create", path, ask)
         for error in answers:
-            if isinstance(error, Exception) and not isinstance(
-                error, (exceptions.RolledBackError, exceptions.RuntimeInconsistency)
-            ):
+            if isinstance(error, Exception) and not isinstance(error, FOLLOWS):
                 raise self._translate(error, "create", path) from error
         return str(answers[1])
 
@@ -262,6 +275,7 @@ class Bridge:
 
     def _translate(self, error: Exception, what: str, path: str) -> faults.ZooKeeperError:
         """Make our fault of kazoo's; the one place that does it."""
+        hosts = ", ".join(faults.address(*host) for host in self._client.hosts)
         if isinstance(error, exceptions.NoNodeError):
             return faults.NoNodeError(f"ZooKeeper has no node {path}")
         if isinstance(error, exceptions.NodeExistsError):
@@ -269,13 +283,10 @@ class Bridge:
         if isinstance(error, exceptions.NoAuthError):
             return faults.not_allowed(path, what, bool(self._digest))
         if isinstance(error, (exceptions.ConnectionLoss, exceptions.OperationTimeoutError)):
-            return faults.suspended(self._said_hosts())
+            return faults.suspended(hosts)
         if isinstance(error, exceptions.SessionExpiredError):
-            return faults.ended(self._said_hosts(), "it expired")
+            return faults.ended(hosts, "it expired")
         return faults.refused(path, what, f"{type(error).__name__} {error}".strip())
-
-    def _said_hosts(self) -> str:
-        return ", ".join(f"{host}:{port}" for host, port in self._client.hosts)
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:
