@@ -59,6 +59,11 @@ def column(balancer: Balancer, service: str, endpoint: str, name: str) -> str:
     return row[name]
 
 
+def reasons(balancer: Balancer, service: str, state: str) -> list[str]:
+    """Why endpoints are in this state."""
+    return [end["reason"] for end in balancer.service(service)["endpoints"] if end["state"] == state]
+
+
 def answers(balancer: Balancer, host: str, count: int) -> Counter[str]:
     """Who answers so many requests, and how often."""
     found = [balancer.request(host) for _ in range(count)]
@@ -214,9 +219,8 @@ def test_an_http_check_decides_who_serves(balancer: Secure, engine: Engine) -> N
     sick.get("/fail?on")
     balancer.until_up("well", 1)
     assert answers(balancer, "well.test", 6) == {well.short: 6}
-    (down,) = [end for end in balancer.service("well")["endpoints"] if end["state"] != "up"]
-    assert down["state"] == "down"
-    assert "503" in down["reason"], down["reason"]
+    (reason,) = until(lambda: [r for r in reasons(balancer, "well", "down") if "503" in r], what="the status is told")
+    assert "check fails" in reason
     sick.get("/fail?off")
     assert balancer.serves("well.test", 2) == {sick.short, well.short}
 

@@ -270,7 +270,7 @@ class Balancer:
     async def _look(self) -> None:
         while True:
             began = time.monotonic()
-            now = await stats(self.driver.process.runtime())
+            now = await stats(self.driver.process.runtime(), self.stats)
             if {k: v.status for k, v in now.items()} != {k: v.status for k, v in self.stats.items()}:
                 self.journal.touch()
             self.stats = now

@@ -7,7 +7,7 @@ Facts: management.txt 9.3, "show servers state" (version 1 of its format), "show
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from longshore.clients.haproxy import RuntimeClient, command
@@ -83,16 +83,25 @@ class ServerStat:
     check: str  # result of the last check, for people: "L4CON: Connection refused", "L7STS 503: Service Unavailable"
 
 
-async def stats(client: RuntimeClient) -> dict[tuple[str, str], ServerStat]:
-    """Numbers of every server, by backend and name."""
+async def stats(
+    client: RuntimeClient, before: Mapping[tuple[str, str], ServerStat] | None = None
+) -> dict[tuple[str, str], ServerStat]:
+    """Numbers of every server, by backend and name. `before` is what was found last time."""
     text = await client.ask("show stat -1 4 -1")
     found = {}
     for row in csv.DictReader(text.lstrip("# ").splitlines()):
-        words = (row.get("check_status", "").removeprefix("* "), row.get("check_code", ""))  # "* ": one is under way
-        check = " ".join(filter(None, words))
-        if detail := row.get("last_chk", ""):
-            check = f"{check}: {detail}"
-        found[row["pxname"], row["svname"]] = ServerStat(
+        key = row["pxname"], row["svname"]
+        check = _check(row, before.get(key) if before else None)
+        found[key] = ServerStat(
             row["status"], int(row["scur"] or 0), int(row["stot"] or 0), int(row["lastchg"] or 0), check
         )
     return found
+
+
+def _check(row: Mapping[str, str], before: ServerStat | None) -> str:
+    """Say how the last check ended. While one is under way ("* L7STS"), HAProxy does not tell code and text."""
+    word = row.get("check_status", "")
+    if word.startswith("* "):
+        return before.check if before and before.status == row["status"] else word.removeprefix("* ")
+    result = " ".join(filter(None, (word, row.get("check_code", ""))))
+    return ": ".join(filter(None, (result, row.get("last_chk", ""))))
