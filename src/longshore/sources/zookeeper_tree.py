@@ -102,13 +102,16 @@ class Tree:
     async def _node(self, path: str, batch: Batch) -> None:
         """Read a node, and what is in it."""
         if path.rpartition("/")[2].startswith(ENCODED):
-            self._watched.add(path)
-            batch.put(path, b"")
+            if self._is_listed(path):
+                self._watched.add(path)
+                batch.put(path, b"")
             return
         try:
             node = await self._zookeeper.get(path, watch=True)
         except ZooKeeperRefusedError as error:
             self._not_allowed(path, error, batch)
+            return
+        if not self._is_listed(path):
             return
         if node is None:
             self._watched.discard(path)
@@ -118,7 +121,7 @@ class Tree:
         self.unreadable.discard(path)
         if not node.session and path not in self._listed and path.count("/") < self._floor:
             await self._folder(path, batch)
-        if not self._names.get(path) and path not in self.unreadable:
+        if not self._names.get(path) and path not in self.unreadable and self._is_listed(path):
             batch.put(path, node.value)
 
     async def _folder(self, path: str, batch: Batch) -> None:
@@ -129,6 +132,8 @@ class Tree:
             if path in self._roots:
                 raise
             self._not_allowed(path, error, batch)
+            return
+        if not self._is_listed(path):
             return
         if names is None:
             self._forget(path, batch)
@@ -143,7 +148,13 @@ class Tree:
             self._forget(each, batch)
         if names:
             batch.drop(path)
+        elif gone and path not in self._roots:  # a folder no more
+            new = [path]
         await _all(self._node(each, batch) for each in new)
+
+    def _is_listed(self, path: str) -> bool:
+        """Whether a node stands in its folder as far as that is known; else it will be told with its folder."""
+        return path in self._roots or path.rpartition("/")[2] in self._names.get(_parent(path), ())
 
     def _forget(self, path: str, batch: Batch) -> None:
         for child in _inside(path, self._names.pop(path, ())):
@@ -154,8 +165,9 @@ class Tree:
         batch.drop(path)
 
     def _not_allowed(self, path: str, error: ZooKeeperRefusedError, batch: Batch) -> None:
-        self.unreadable.add(path)
-        batch.put(path, Broken(path, error.what, error.hint))
+        if self._is_listed(path):
+            self.unreadable.add(path)
+            batch.put(path, Broken(path, error.what, error.hint))
 
 
 def _outermost(roots: Sequence[str]) -> tuple[str, ...]:
