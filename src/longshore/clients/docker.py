@@ -8,6 +8,7 @@ Source of protocol facts: Docker Engine API 1.41 to 1.51.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -15,19 +16,17 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
-
-import aiohttp
+from urllib.parse import urlencode
 
 from longshore.clients import docker_events
 from longshore.clients.docker_connect import machine, way_to
 from longshore.clients.docker_events import Event
 from longshore.clients.docker_faults import DockerError, not_an_engine, refused, too_new, too_old, unreachable
+from longshore.clients.http1 import Http
 from longshore.clients.http_faults import FOREIGN
 from longshore.clients.tls import TlsFiles
 
 OLDEST, NEWEST = (1, 41), (1, 51)
-LONGEST_EVENT = 2**24
-"""Bytes; aiohttp's default breaks at lines over 512 KiB, and labels are part of an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +47,16 @@ class DockerClient:
         self.version = EngineVersion((0, 0), (0, 0), "")
         self._tls = tls
         self._ssh = ssh
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0))
+        self._timeout = timeout
         self._stack = contextlib.AsyncExitStack()
-        self._session: aiohttp.ClientSession | None = None
+        self._http: Http | None = None
 
     def __repr__(self) -> str:
         return f"<DockerClient {self.host} API {_dotted(self.version.api)}>"
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
-            connector, base = await stack.enter_async_context(way_to(self.host, self._tls, self._ssh))
-            self._session = await stack.enter_async_context(
-                aiohttp.ClientSession(base, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-            )
+            self._http = await stack.enter_async_context(way_to(self.host, self._tls, self._ssh))
             self.version = await self._negotiate()
             self._stack = stack.pop_all()
         return self
@@ -116,21 +112,22 @@ class DockerClient:
         `since` (Unix seconds) is not optional: the engine answers an instant *before* it has subscribed us, and only
         its replay of the last 256 events makes the subscription gapless. The iterator ends when the engine ends.
         """
+        query = urlencode({"since": str(since), "filters": docker_events.FILTERS})
         path = self._path("/events")
-        query = {"since": str(since), "filters": docker_events.FILTERS}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.sock_connect)
-        try:
-            response = await self._get(path, params=query, timeout=timeout, read_bufsize=LONGEST_EVENT)
-        except FOREIGN as error:
-            raise unreachable(error, self.host, self._tls) from error
-        async with response:
-            if response.status != 200:
-                raise refused(response.status, await response.content.read(4096), path, self.host)
-            yield self._events(response)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    head, lines = await stack.enter_async_context(self._way.stream(f"{path}?{query}"))
+                    said = b"" if head.status == 200 else await anext(lines, b"")
+            except FOREIGN as error:
+                raise unreachable(error, self.host, self._tls) from error
+            if head.status != 200:
+                raise refused(head.status, said, path, self.host)
+            yield self._events(lines)
 
-    async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
+    async def _events(self, lines: AsyncIterator[bytes]) -> AsyncIterator[Event]:
         try:
-            async for line in response.content:
+            async for line in lines:
                 event = docker_events.parse(line) if line.strip() else None
                 if event is not None:
                     yield event
@@ -166,14 +163,16 @@ class DockerClient:
 
     async def _answer(self, path: str) -> tuple[int, bytes, str]:
         try:
-            async with await self._get(path, timeout=self._timeout) as response:
-                return response.status, await response.read(), response.headers.get("Date", "")
+            async with asyncio.timeout(self._timeout):
+                head, body = await self._way.get(path)
         except FOREIGN as error:
             raise unreachable(error, self.host, self._tls) from error
+        return head.status, body, head.fields.get("date", "")
 
-    async def _get(self, path: str, **options: Any) -> aiohttp.ClientResponse:
-        assert self._session is not None, "use it as `async with DockerClient(…)`"
-        return await self._session.get(path, allow_redirects=False, **options)
+    @property
+    def _way(self) -> Http:
+        assert self._http is not None, "use it as `async with DockerClient(…)`"
+        return self._http
 
     def _path(self, path: str) -> str:
         return f"/v{_dotted(self.version.api)}{path}"

@@ -1,6 +1,6 @@
 """Where a Docker Engine is, and the way to it: unix socket, TCP, TCP with TLS, or a tunnel over SSH.
 
-`parse_host` reads what people write into DOCKER_HOST; `way_to` opens the way and gives what aiohttp needs.
+`parse_host` reads what people write into DOCKER_HOST; `way_to` opens the way and gives what makes connections.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-import aiohttp
-
 from longshore.clients.docker_faults import DockerError
 from longshore.clients.docker_ssh import real_name, tunnel
 from longshore.clients.faults import TlsFault
+from longshore.clients.http1 import LIMIT, Dial, Http, Streams
 from longshore.clients.tls import TlsFiles, client_context
 
 FORMS = "unix:///var/run/docker.sock, tcp://HOST:PORT or ssh://USER@HOST[:PORT][/PATH/TO/SOCKET]"
 SOCKET = "/var/run/docker.sock"
-KEEP_ALIVE = 300.0
-"""Seconds an idle connection is kept: the inspect after an event finds one open."""
+CONNECT = 5.0
+"""Seconds for a connection to come about, TLS included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,38 @@ def parse_host(host: str) -> Where:
 
 
 @contextlib.asynccontextmanager
-async def way_to(host: str, tls: TlsFiles | None, ssh: str) -> AsyncIterator[tuple[aiohttp.BaseConnector, str]]:
-    """Open the way to the engine; give a connector (the caller closes it) and the base URL. Raises DockerError.
+async def way_to(host: str, tls: TlsFiles | None, ssh: str) -> AsyncIterator[Http]:
+    """Open the way to the engine. Raises DockerError.
 
     `ssh` is the program that makes the tunnel of an ssh:// host.
     """
     where = parse_host(host)
-    if where.scheme == "unix":
-        yield aiohttp.UnixConnector(where.path, limit=0, keepalive_timeout=KEEP_ALIVE), "http://docker"
-    elif where.scheme == "ssh":
-        async with tunnel(host, where.user, where.name, where.port, where.path, ssh) as path:
-            yield aiohttp.UnixConnector(str(path), limit=0, keepalive_timeout=KEEP_ALIVE), "http://docker"
-    else:
-        yield _tcp(tls), f"{'https' if tls else 'http'}://{_bracketed(where.name)}:{where.port}"
+    async with contextlib.AsyncExitStack() as stack:
+        if where.scheme == "tcp":
+            http = Http(_tcp(where, _context(tls)), f"{_bracketed(where.name)}:{where.port}")
+        else:
+            path = where.path
+            if where.scheme == "ssh":
+                path = str(await stack.enter_async_context(tunnel(host, where.user, where.name, where.port, path, ssh)))
+            http = Http(_unix(path), "docker")
+        stack.push_async_callback(http.close)
+        yield http
+
+
+def _unix(path: str) -> Dial:
+    async def dial() -> Streams:
+        async with asyncio.timeout(CONNECT):
+            return await asyncio.open_unix_connection(path, limit=LIMIT)
+
+    return dial
+
+
+def _tcp(where: Where, context: ssl.SSLContext | None) -> Dial:
+    async def dial() -> Streams:
+        async with asyncio.timeout(CONNECT):
+            return await asyncio.open_connection(where.name, where.port, ssl=context, limit=LIMIT)
+
+    return dial
 
 
 async def machine(host: str, ssh: str) -> str:
@@ -109,14 +128,11 @@ def _is_ours(address: str) -> bool:
     return True
 
 
-def _tcp(tls: TlsFiles | None) -> aiohttp.TCPConnector:
-    if tls is None:
-        return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE)
+def _context(tls: TlsFiles | None) -> ssl.SSLContext | None:
     try:
-        context = client_context(tls)
+        return client_context(tls) if tls else None
     except TlsFault as fault:
         raise DockerError(fault.what, fault.hint) from fault
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ssl=context)
 
 
 def _bracketed(name: str) -> str:

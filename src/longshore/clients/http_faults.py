@@ -1,4 +1,4 @@
-"""What aiohttp and the operating system raise, translated for people. For every client that speaks HTTP.
+"""What aiohttp, `http1` and the operating system raise, translated for people. For every client that speaks HTTP.
 
 `explain` takes any exception of a request and gives what happened and what to do next. A client adds its own hints
 (which group may open the socket, which port is the TLS one) before it asks here.
@@ -8,32 +8,42 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 
 import aiohttp
 
 from longshore.clients.faults import first_line
+from longshore.clients.http1 import BrokenOffError, NotHttpError
 
-FOREIGN: tuple[type[Exception], ...] = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
-"""All that a request through aiohttp may raise (ValueError: an answer that is too long or garbled)."""
+FOREIGN: tuple[type[Exception], ...] = (aiohttp.ClientError, asyncio.TimeoutError, OSError, EOFError, ValueError)
+"""All that a request may raise (ValueError: an answer that is too long or garbled)."""
 
 
 def explain(error: BaseException, where: str) -> tuple[str, str]:
     """Give (what, hint) for an exception of a request to `where`, which is an address as the operator wrote it."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _certificate(error.certificate_error, where)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate(error, where)
     if isinstance(error, (aiohttp.ClientConnectorSSLError, ssl.SSLError)) or _is_tls(error):
         return _tls(error, where)
     if isinstance(error, asyncio.TimeoutError):
         return f"{where} does not answer in time", "is it overloaded, stopped, or behind a firewall?"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"{where}: the name does not resolve: {_os_text(error.os_error)}", "check the name and the DNS server"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
+    if isinstance(error, socket.gaierror):
+        return f"{where}: the name does not resolve: {_os_text(error)}", "check the name and the DNS server"
+    if isinstance(error, aiohttp.ClientPayloadError | BrokenOffError):
+        return f"{where} broke off in the middle of an answer", ""
+    if isinstance(error, aiohttp.ServerDisconnectedError | EOFError):
         return f"{where} closed the connection without an answer", "is something else listening there, or does it stop?"
-    if isinstance(error, aiohttp.ClientPayloadError) or hung_up(error):
+    if hung_up(error):
         return f"{where} broke off in the middle of an answer", ""
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{where} does not speak HTTP as expected: {first_line(error.message)}", "check address and port"
+    if isinstance(error, NotHttpError):
+        return f"{where} does not speak HTTP: {first_line(str(error))}", "check address and port"
     if isinstance(error, OSError):
         return _os_error(error, where)
     return f"{where}: {first_line(str(error)) or type(error).__name__}", ""
@@ -41,7 +51,7 @@ def explain(error: BaseException, where: str) -> tuple[str, str]:
 
 def hung_up(error: BaseException) -> bool:
     """Say whether the other side closed the connection without an answer, or in the middle of one."""
-    if isinstance(error, (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)):
+    if isinstance(error, (aiohttp.ServerDisconnectedError, EOFError, ConnectionResetError, BrokenPipeError)):
         return True
     return system_error(error) in (errno.ECONNRESET, errno.EPIPE)
 
