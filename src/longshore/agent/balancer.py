@@ -28,6 +28,7 @@ from longshore.agent.routed import Routed
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.core.model import Problem, Service, Snapshot
 from longshore.core.quarantine import Quarantine, suspects
+from longshore.core.unmet import unmet
 from longshore.core.wanted import Wanted, WantedBackend, Wanter, own_frontends
 from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import ConfigError
@@ -207,9 +208,8 @@ class Balancer:
                 backends[service.name] = self.wanter.backend(service, overrides, self.admission.serves, recheck=again)
             except ValueError as error:
                 broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
-            if service.policy.hold and not self.driver.caps.lua:
-                what, hint = "this HAProxy has no Lua, so `hold` does nothing", "use a HAProxy built with Lua"
-                broken[service.name] = Problem(f"service {service.name}", what, hint, service.name)
+            if problem := unmet(service, self.driver.caps):
+                broken[service.name] = problem
         self.broken = broken
         self.wanter.forget(backends)
         ours = self.driver.running.addresses if self.driver.running else frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from longshore.config.load import Loaded
 from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.core.conditions import read as condition
 from longshore.core.layouts import layout_of
-from longshore.core.model import Snapshot
+from longshore.core.model import Problem, Snapshot
 from longshore.core.registered import Options, Pick
 from longshore.sources import registered
 from longshore.sources.etcd import EtcdAdapter
@@ -26,6 +27,8 @@ def registry_work(
     loaded: Loaded, name: str, source: Registry, publish: Publish, last: Snapshot | None, gate: Gate
 ) -> Work:
     """How to start the endless work of a registry source. `last` is its snapshot of an earlier life."""
+    if isinstance(source, ConsulSource):
+        return partial(_not_yet, name, publish)
     options = registry_options(loaded, name, source)
     return partial(registered.watch, options, adapter_of(source, options), publish, last=last, gate=gate)
 
@@ -61,7 +64,14 @@ def picks_of(loaded: Loaded, source: str) -> tuple[Pick, ...]:
     )
 
 
-def adapter_of(source: Registry, options: Options) -> Adapter:
+async def _not_yet(name: str, publish: Publish) -> None:
+    """Say what cannot be done yet, and let everything else work."""
+    what, hint = "this version cannot read Consul yet", "use etcd or zookeeper, or remove the source"
+    publish(Snapshot(name, problems=(Problem(f"source {name}", what, hint),), stale=what))
+    await asyncio.Event().wait()
+
+
+def adapter_of(source: EtcdSource | ZookeeperSource, options: Options) -> Adapter:
     """What speaks to the registry."""
     match source:
         case EtcdSource():
@@ -69,5 +79,3 @@ def adapter_of(source: Registry, options: Options) -> Adapter:
             return each[0] if len(each) == 1 else Several(each)
         case ZookeeperSource():
             return ZooKeeperAdapter(source, options.prefixes)
-        case ConsulSource():
-            raise NotImplementedError
