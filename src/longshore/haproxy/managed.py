@@ -81,7 +81,7 @@ class Managed:
             self._output.trim()
             mark = self._output.mark()
             await self._runtime.reconnect()
-            self._identity, self._status = self._spawn(), None
+            self._identity, self._status = self._spawn(mark), None
             try:
                 await self._answers(self._identity, mark, START)
             except BaseException:
@@ -185,7 +185,7 @@ class Managed:
             raise
         return tuple(str(fault) for fault in faults)
 
-    def _spawn(self) -> Identity:
+    def _spawn(self, mark: int) -> Identity:
         for socket in (self.paths.master, self.paths.socket):
             Path(socket).unlink(missing_ok=True)
         words = [self.binary, "-W", "-S", f"{self.paths.master},mode,600", "-f", self.paths.config]
@@ -213,7 +213,7 @@ class Managed:
             os.close(lines)
         started = identity.identify(pid)
         if started is None:
-            raise StartError(f"HAProxy ended at once: {_how(identity.reap(pid))}", f"see {self.log}")
+            raise self._no_start(identity.reap(pid), mark)
         identity.remember(self.paths.pid, started)
         return started
 
@@ -231,13 +231,15 @@ class Managed:
                 pass
             if not known.alive:
                 self._reap(known)
-                said = alerts(self._output.since(mark))
-                raise StartError(f"HAProxy {_how(self._status)}: {said or 'it gives no reason'}", f"see {self.log}")
+                raise self._no_start(self._status, mark)
             if asyncio.get_running_loop().time() > end:
-                raise StartError(
-                    f"HAProxy (pid {known.pid}) does not answer within {deadline:.0f} s", f"see {self.log}"
-                )
+                what = f"HAProxy (pid {known.pid}) does not answer within {deadline:.0f} s"
+                raise StartError(what, f"see {self.log}")
             await asyncio.sleep(0.005)
+
+    def _no_start(self, status: int | None, mark: int) -> StartError:
+        said = alerts(self._output.since(mark)) or "it gives no reason"
+        return StartError(f"HAProxy {_how(status)}: {said}", f"see {self.log}")
 
     async def _by_socket(self) -> Identity | None:
         """Without a pid file: ask the socket for the master's pid."""
