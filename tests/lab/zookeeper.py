@@ -17,20 +17,31 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 from kazoo.retry import KazooRetry
 
 from tests.lab import packages, ports
+from tests.lab.authority import Authority
 from tests.lab.waiting import until
 
 SUITE = "bookworm"
+Tls = Literal["", "server", "mutual"]
 TICK = 500  # milliseconds: a session lasts at least two ticks
 JARS = (
     *("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-simple", "metrics-core", "snappy-java", "commons-cli"),
-    *("commons-io", "netty-buffer", "netty-common", "netty-handler", "netty-transport", "netty-transport-native-epoll"),
+    *(
+        "commons-io",
+        "netty-buffer",
+        "netty-codec",
+        "netty-common",
+        "netty-handler",
+        "netty-resolver",
+        "netty-transport",
+    ),
+    *("netty-transport-native-epoll", "netty-transport-native-unix-common"),
 )
 JAVA = [
     "-Xms16m",
@@ -61,18 +72,25 @@ def _relink(found: Path) -> None:
 
 
 class ZooKeeper:
-    """An ensemble of `size` servers, numbered from 0. `options` go into each zoo.cfg."""
+    """An ensemble of `size` servers, numbered from 0. `tls` "mutual" demands a client certificate on the TLS port.
 
-    def __init__(self, *, size: int = 1, options: dict[str, object] | None = None) -> None:
-        self.size = size
+    `authority` signed the servers' certificates (`ca`), and a client's (`client`).
+    """
+
+    def __init__(self, *, size: int = 1, tls: Tls = "") -> None:
+        self.size, self.tls = size, tls
         self.folder = Path(tempfile.gettempdir()) / f"longshore-lab-{secrets.token_hex(4)}"
         self.folder.mkdir()
         (self.folder / "owner").write_text(str(os.getpid()))
         self._tree = tree()
-        self._options = options or {}
-        self._ports = [ports.free(3) for _ in range(size)]
+        self._ports = [ports.free(4) for _ in range(size)]
         self._running = dict[int, subprocess.Popen[bytes]]()
         self._client: KazooClient | None = None
+        if tls:
+            self.authority = Authority(self.folder / "pki")
+            self.client_files = self.authority.sign("client")
+            certificate, key = self.authority.sign("server")
+            (self.folder / "both.pem").write_text(certificate.read_text() + key.read_text())
 
     def __enter__(self) -> ZooKeeper:
         """Start all servers."""
@@ -102,6 +120,11 @@ class ZooKeeper:
     def hosts(self) -> list[str]:
         """The addresses of all servers, in their order."""
         return [f"127.0.0.1:{port}" for port in self._ports]
+
+    @property
+    def secure_hosts(self) -> list[str]:
+        """The addresses where they speak TLS."""
+        return [f"127.0.0.1:{port + 3}" for port in self._ports]
 
     @property
     def running(self) -> list[int]:
@@ -246,7 +269,15 @@ class ZooKeeper:
             settings["standaloneEnabled"] = "false"
             for number, port in enumerate(self._ports):
                 settings[f"server.{number + 1}"] = f"127.0.0.1:{port + 1}:{port + 2}"
-        lines = [f"{key}={value}\n" for key, value in (settings | self._options).items()]
+        if self.tls:
+            settings |= {
+                "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
+                "secureClientPort": self._ports[member] + 3,
+                "ssl.keyStore.location": self.folder / "both.pem",
+                "ssl.trustStore.location": self.authority.ca,
+                "ssl.clientAuth": "need" if self.tls == "mutual" else "none",
+            }
+        lines = [f"{key}={value}\n" for key, value in settings.items()]
         (folder / "zoo.cfg").write_text("".join(lines))
         return folder / "zoo.cfg"
 

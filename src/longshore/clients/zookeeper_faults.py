@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from longshore.clients.faults import first_line
 from longshore.clients.registry_faults import RegistryError
 
+CERTIFICATE = "has a certificate that is not accepted"
+TLS = "does not speak TLS with us"
 NOT_SERVING = "accepts the connection but does not serve"
 
 
@@ -42,9 +44,9 @@ def address(host: str, port: int) -> str:
 def reason(error: OSError) -> str:
     """Say why a server cannot be connected to."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"has a certificate that is not accepted: {first_line(error.verify_message)}"
+        return f"{CERTIFICATE}: {first_line(error.verify_message)}"
     if isinstance(error, ssl.SSLError):
-        return f"does not speak TLS with us: {first_line(error.reason or str(error)).replace('_', ' ').lower()}"
+        return f"{TLS}: {first_line(error.reason or str(error)).replace('_', ' ').lower()}"
     if isinstance(error, TimeoutError):
         return "does not answer"
     return first_line(error.strerror or str(error)).lower()
@@ -54,8 +56,10 @@ def unreachable(reasons: Mapping[str, str]) -> ZooKeeperError:
     """Say why no server took us: `reasons` by host, as far as they are known."""
     said = "; ".join(f"{host} {reason}" for host, reason in sorted(reasons.items()))
     hint = "is it running? check hosts"
-    if "certificate" in said or "TLS" in said:
-        hint = "the servers' certificates must be valid for these names and signed by tls.ca; is this their TLS port?"
+    if CERTIFICATE in said:
+        hint = "it must be valid for this very name or address, and signed by tls.ca"
+    elif TLS in said:
+        hint = "is it their TLS port? they may want a client certificate: set tls cert and key"
     elif any(reason == NOT_SERVING for reason in reasons.values()):
         hint = "has the ensemble lost its quorum? is it a TLS port, or does it want another client certificate?"
     return ZooKeeperError(f"cannot reach ZooKeeper: {said}", hint)

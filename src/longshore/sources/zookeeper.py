@@ -10,11 +10,12 @@ What the values mean is the layout's to say; what the loop around does, `sources
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from longshore.clients.zookeeper import ZooKeeper
+from longshore.clients.zookeeper import Change, ZooKeeper
 from longshore.clients.zookeeper_connect import ZooKeeperSettings, session_of
 from longshore.sources.registered import Sink
 from longshore.sources.zookeeper_tree import Batch, Tree
@@ -26,6 +27,7 @@ class Pace:
 
     session: float = 10.0  # a server that falls silent is noticed after two thirds of it
     again: float = 30.0  # between attempts to read a node that we may not read
+    compare: float = 300.0  # between listings of all folders: servers keep from us the events of what we may not read
 
 
 class ZooKeeperAdapter:
@@ -40,7 +42,6 @@ class ZooKeeperAdapter:
         self._settings = settings
         self._roots = tuple(roots or (settings.prefix,))
         self._pace = pace
-        self._due = 0.0  # when to try again what we may not read, by the event loop's clock
 
     async def list_then_stream(self, sink: Sink) -> NoReturn:
         """Tell `sink` what stands there, then what changes. Raises ZooKeeperError when that breaks."""
@@ -49,20 +50,26 @@ class ZooKeeperAdapter:
             tree = Tree(zookeeper, self._roots)
             sink.replace((await tree.read()).found)
             sink.published()
+            clock = asyncio.get_running_loop().time
+            retry, compare = clock() + self._pace.again, clock() + self._pace.compare
             while True:
-                tell(sink, await self._next(zookeeper, tree))
+                if clock() >= compare:
+                    tree.doubt()
+                    compare = clock() + self._pace.compare
+                if clock() >= retry:
+                    tell(sink, await tree.retry())
+                    retry = clock() + self._pace.again
+                changes = await self._changes(zookeeper, tree, min(compare, retry if tree.unreadable else compare))
+                tell(sink, await tree.follow(changes))
 
-    async def _next(self, zookeeper: ZooKeeper, tree: Tree) -> Batch:
-        """Wait for something to change, and read it."""
+    async def _changes(self, zookeeper: ZooKeeper, tree: Tree, until: float) -> list[tuple[str, Change]]:
+        """Wait for something to follow, at most until that time."""
         if tree.is_doubtful:
-            return await tree.follow(zookeeper.changes())
-        try:
-            async with asyncio.timeout_at(self._due if tree.unreadable else None):
-                changes = await zookeeper.changed()
-        except TimeoutError:
-            self._due = asyncio.get_running_loop().time() + self._pace.again
-            return await tree.retry()
-        return await tree.follow(changes)
+            return zookeeper.changes()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                return await zookeeper.changed()
+        return []
 
 
 def tell(sink: Sink, batch: Batch) -> None:

@@ -59,6 +59,10 @@ class Tree:
         """Whether `follow` has something to read without any event."""
         return bool(self._doubtful)
 
+    def doubt(self) -> None:
+        """Have `follow` list every folder again."""
+        self._doubtful.update(self._names)
+
     async def read(self) -> Batch:
         """Read everything. Raises ZooKeeperError, also when a root may not be read."""
         batch = Batch()
