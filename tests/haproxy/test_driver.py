@@ -233,3 +233,25 @@ async def test_a_stopping_endpoint_gets_no_more_and_a_returning_one_is_routed_ag
         assert {await w.answers("web.test") for _ in range(4)} == {"two"}
         await w.driver.apply(w.wanted(web))
         assert {await w.answers("web.test") for _ in range(4)} == {"one", "two"}
+
+
+@oldest_and_newest
+async def test_a_request_held_back_is_answered_although_the_next_copy_costs_a_reload(
+    tmp_path: Path, series: str
+) -> None:
+    """It waits in the old worker, which gets the new server before it is replaced."""
+    hold = Policy(check=Check("none"), hold=30.0)
+    async with app("one") as one, world(tmp_path, series, service("web", policy=hold)) as w:
+        waiting = asyncio.create_task(w.answers("web.test"))
+        async with asyncio.timeout(30):
+            while not await is_held(w):  # noqa: ASYNC110 - HAProxy tells nobody
+                await asyncio.sleep(0.02)
+        done = await w.driver.apply(w.wanted(service("web", one, policy=replace(hold, balance="leastconn"))))
+        assert done.reloaded
+        assert await asyncio.wait_for(waiting, 30) == "one"
+        assert await w.answers("web.test") == "one"
+
+
+async def is_held(w: World) -> bool:
+    """Whether the frontend has a client now."""
+    return any("fe=http " in line for line in (await w.process.runtime().ask("show sess")).splitlines())

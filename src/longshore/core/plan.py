@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from longshore.core import steps
 from longshore.core.arrange import Places, place
 from longshore.core.capabilities import Capabilities
+from longshore.core.hold import NOBODY
 from longshore.core.running import Running
 from longshore.core.wanted import Wanted, WantedBackend
 
@@ -150,7 +151,10 @@ def _tide_over(parts: _Parts, running: Running, wanted: WantedBackend) -> None:
     """
     for home in running.homes.get(wanted.service, ()):
         now = running.backends[home]
-        serving = any(s.admin == "ready" and (home, name) not in running.leaving for name, s in now.servers.items())
+        serving = any(
+            s.admin == "ready" and (home, name) not in running.leaving and name != NOBODY.name
+            for name, s in now.servers.items()
+        )
         if not serving and running.profiles[now.profile].dynamic and wanted.profile.dynamic:
             parts.prepare += [
                 steps.AddServer(home, s.server, s.admin, f"service {wanted.service} waits for a reload")
