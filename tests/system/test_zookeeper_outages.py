@@ -8,10 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from longshore.core.layouts import layout_of
+from longshore.core.model import Snapshot
+from longshore.core.registered import Options
 from longshore.registries.zookeeper import ZooKeeperHolder
+from longshore.sources import registered
 from longshore.sources.zookeeper import Pace, ZooKeeperAdapter
 from tests.lab.etcd_hand import entry, wish
-from tests.lab.etcd_sight import watching
+from tests.lab.etcd_sight import PREFIX, watching
 from tests.lab.waiting import eventually
 from tests.lab.zookeeper import ZooKeeper
 from tests.lab.zookeeper_hand import holder_of, running, settings, standing, until_state, until_there, written
@@ -89,6 +93,45 @@ async def test_the_quorum_is_lost_and_comes_back(three: ZooKeeper) -> None:
         assert now["one"].key == node
         await eventually(lambda: set(sight.seen) == {lease.key for lease in now.values()})
         assert sight.least == 2
+
+
+async def test_two_hosts_register_and_every_balancer_sees_the_same_through_a_lost_quorum(three: ZooKeeper) -> None:
+    snapshots = {"first": Snapshot("zookeeper"), "second": Snapshot("zookeeper")}
+    least = list[int]()
+
+    def found(snapshot: Snapshot) -> set[str]:
+        return {f"{each.address}:{each.port}" for service in snapshot.services for each in service.endpoints}
+
+    async def balancer(name: str) -> None:
+        def take(snapshot: Snapshot) -> None:
+            snapshots[name] = snapshot
+            least.append(len(found(snapshot)))
+
+        options = Options("zookeeper", layout_of("native"), PREFIX)
+        await registered.watch(options, adapter_of(three), take, patience=registered.Patience(longest=0.5))
+
+    def all_see(*places: str) -> bool:
+        return all(found(each) == set(places) and not each.stale for each in snapshots.values())
+
+    balancers = [asyncio.create_task(balancer(name)) for name in snapshots]
+    try:
+        async with running(one := holder_of(three, "h1")), running(two := holder_of(three, "h2")):
+            one.want(wish(entry("a", 8000), entry("b", 8001)))
+            two.want(wish(entry("c", 8002, owner="h2")))
+            await eventually(lambda: all_see("10.0.0.5:8000", "10.0.0.5:8001", "10.0.0.5:8002"))
+            least.clear()
+            for member in (0, 1):
+                three.kill(member)
+            await eventually(lambda: all(each.stale for each in snapshots.values()))
+            two.want(wish(entry("c", 8002, owner="h2"), entry("d", 8003, owner="h2")))
+            for member in (0, 1):
+                three.start(member, wait=False)
+            await eventually(lambda: all_see(*(f"10.0.0.5:{port}" for port in range(8000, 8004))))
+            assert min(least) == 3
+    finally:
+        for task in balancers:
+            task.cancel()
+        await asyncio.gather(*balancers, return_exceptions=True)
 
 
 async def test_a_server_that_hangs_is_left_for_another(three: ZooKeeper) -> None:
