@@ -14,7 +14,6 @@ from tests.lab import network
 from tests.lab.balancer import Balancer
 from tests.lab.engine import Engine
 
-
 # A CI that fails must fail for what was changed: there, the same examples run each time. Speed is no property here.
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

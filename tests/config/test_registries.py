@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from longshore.agent.connect_registries import adapter_of, registry_options
-from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
+from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
 from longshore.core.conditions import Condition
 from longshore.core.register_check import RegisterCheck
 from longshore.sources.several import Several
@@ -203,7 +203,7 @@ def test_settings_become_options_of_the_source(written: Written) -> None:
         """
     )
     source = loaded.config.sources["etcd"]
-    assert isinstance(source, Registry)
+    assert isinstance(source, EtcdSource)
     options = registry_options(loaded, "etcd", source)
     assert (options.labels, options.tags, options.find) == ((Condition("tier", "web"),), ("blue",), "named")
     assert options.prefixes == ("/elsewhere/a", "/longshore/services")
