@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from longshore.clients.zookeeper import Change, Node
@@ -64,24 +64,35 @@ class Fake:
         self._values.add(path)
         return await self._answer(path in self.nodes)
 
-    async def get(self, path: str, *, watch: bool) -> Node | None:
+    async def get_all(self, paths: Sequence[str], *, watch: bool) -> list[Node | ZooKeeperRefusedError | None]:
+        return [await self._answer(self._get(path)) for path in paths]
+
+    async def children_all(
+        self, paths: Sequence[str], *, watch: bool
+    ) -> list[list[str] | ZooKeeperRefusedError | None]:
+        return [await self._answer(self._children(path)) for path in paths]
+
+    def _get(self, path: str) -> Node | ZooKeeperRefusedError | None:
         self._ask("get", path)
-        if path not in self.nodes:
-            return await self._answer(None)
-        await self._may(path, "read")
+        if path not in self.nodes or path in self.closed:
+            return self._absent(path, "read")
         self._values.add(path)
         value, session = self.nodes[path]
-        return await self._answer(Node(value, session, 0))
+        return Node(value, session, 0)
 
-    async def children(self, path: str, *, watch: bool) -> list[str] | None:
+    def _children(self, path: str) -> list[str] | ZooKeeperRefusedError | None:
         self._ask("children", path)
-        if path not in self.nodes:
-            return await self._answer(None)
-        await self._may(path, "list")
+        if path not in self.nodes or path in self.closed:
+            return self._absent(path, "list")
         self._folders.add(path)
         inside = f"{path.rstrip('/')}/"
         names = [each[len(inside) :] for each in self.nodes if each.startswith(inside) and each != "/"]
-        return await self._answer([name for name in names if "/" not in name])
+        return [name for name in names if "/" not in name]
+
+    def _absent(self, path: str, what: str) -> ZooKeeperRefusedError | None:
+        if path not in self.nodes:
+            return None
+        return ZooKeeperRefusedError(f"ZooKeeper does not allow to {what} {path}", "hint")
 
     def changes(self) -> list[tuple[str, Change]]:
         """What watches said since the last call."""
@@ -96,11 +107,6 @@ class Fake:
     def _ask(self, what: str, path: str) -> None:
         self._between()
         self.requests.append(f"{what} {path}")
-
-    async def _may(self, path: str, what: str) -> None:
-        if path in self.closed:
-            await self._answer(None)
-            raise ZooKeeperRefusedError(f"ZooKeeper does not allow to {what} {path}", "hint")
 
     async def _answer(self, answer: T) -> T:
         await asyncio.sleep(0)

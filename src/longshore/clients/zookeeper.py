@@ -17,15 +17,17 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from longshore.clients import zookeeper_faults as faults
 from longshore.clients.faults import TlsFault
 from longshore.clients.tls import TlsFiles, client_context
-from longshore.clients.zookeeper_faults import ZooKeeperError
+from longshore.clients.zookeeper_faults import ZooKeeperError, ZooKeeperRefusedError
 
 if TYPE_CHECKING:
     from longshore.clients.zookeeper_kazoo import Bridge
+
+T = TypeVar("T")
 
 Change = Literal["value", "children", "gone"]
 """What a watch said: the value was written (or the node made), its children are others, it was removed."""
@@ -156,22 +158,33 @@ class ZooKeeper:
 
     async def get(self, path: str, *, watch: bool = False) -> Node | None:
         """Read a node, and watch it if it is there."""
-        try:
-            value, stat = await self._bridge.get(path, watch)
-        except faults.NoNodeError:
-            return None
-        return Node(value or b"", stat.ephemeralOwner, stat.czxid)
+        return _one(await self.get_all([path], watch=watch))
+
+    async def get_all(self, paths: Sequence[str], *, watch: bool = False) -> list[Node | ZooKeeperRefusedError | None]:
+        """Do what `get` does for many nodes; a refusal is an answer too."""
+        found: list[Node | ZooKeeperRefusedError | None] = []
+        for answer in await self._bridge.get(paths, watch):
+            if isinstance(answer, ZooKeeperRefusedError):
+                found.append(None if isinstance(answer, faults.NoNodeError) else answer)
+            else:
+                value, stat = answer
+                found.append(Node(value or b"", stat.ephemeralOwner, stat.czxid))
+        return found
+
+    async def children(self, path: str, *, watch: bool = False) -> list[str] | None:
+        """List the names below a node, and watch for others; None if the node is not there."""
+        return _one(await self.children_all([path], watch=watch))
+
+    async def children_all(
+        self, paths: Sequence[str], *, watch: bool = False
+    ) -> list[list[str] | ZooKeeperRefusedError | None]:
+        """Do what `children` does for many nodes; a refusal is an answer too."""
+        answers = await self._bridge.children(paths, watch)
+        return [None if isinstance(answer, faults.NoNodeError) else answer for answer in answers]
 
     async def exists(self, path: str, *, watch: bool = False) -> bool:
         """Tell whether a node is there, and watch for its coming or going."""
         return await self._bridge.exists(path, watch)
-
-    async def children(self, path: str, *, watch: bool = False) -> list[str] | None:
-        """List the names below a node, and watch for others; None if the node is not there."""
-        try:
-            return await self._bridge.children(path, watch)
-        except faults.NoNodeError:
-            return None
 
     async def create(self, path: str, value: bytes, *, ephemeral: bool = False, sequence: bool = False) -> str:
         """Make a node, and the nodes above it that are missing; return its path (`sequence` appends ten digits)."""
@@ -255,6 +268,13 @@ class ZooKeeper:
         if self._over:
             return faults.ended(self.hosts, self._over)
         return faults.suspended(self.hosts) if self._state == "suspended" else None
+
+
+def _one(answers: Sequence[T | ZooKeeperRefusedError]) -> T:
+    (answer,) = answers
+    if isinstance(answer, ZooKeeperRefusedError):
+        raise answer
+    return answer
 
 
 def _fits(path: str, value: bytes) -> None:

@@ -1,8 +1,8 @@
-"""The bridge between kazoo and the event loop; the only module that imports kazoo.
+"""The bridge between kazoo and the event loop. It and `zookeeper_handler` are the only modules that import kazoo.
 
 kazoo is made for threads: it has one that speaks to the server, and two more that hand out answers and watch events.
-The handler below keeps the first only, and lets it drop everything into an `Inbox` of the event loop, in the order in
-which the server said it. So an event is always seen before the answer that came after it, as ZooKeeper promises, and
+Our handler keeps the first only, and lets it drop everything into an `Inbox` of the event loop, in the order in which
+the server said it. So an event is always seen before the answer that came after it, as ZooKeeper promises, and
 no code of ours ever runs in a thread of kazoo's, nor calls kazoo from there.
 """
 
@@ -11,104 +11,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from kazoo import exceptions
 from kazoo.client import KazooClient
-from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE
 
 from longshore.clients import zookeeper_faults as faults
+from longshore.clients.zookeeper_handler import Handler
 from longshore.clients.zookeeper_inbox import Inbox
+from longshore.clients.zookeeper_many import Many
 
-IN_FLIGHT = 100  # requests; a thread that waits in kazoo's wake-up pipe (room for about 278) would be our event loop
-SLOWEST_CONNECT = 3.0  # seconds; kazoo itself would spend a whole session on a host that does not answer
+# Requests under way, at most: each is a byte in kazoo's wake-up pipe, which has room for about 278, and when it is full
+# our event loop stands still.
+IN_FLIGHT = 80
+MANY, MANY_AT_ONCE = 64, 2
 FOLLOWS = (exceptions.RolledBackError, exceptions.RuntimeInconsistency)  # because another part of it failed
 SILENT = logging.Logger("kazoo", logging.CRITICAL + 1)  # what it says is said by our faults, in words for people
-
-
-class Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no types
-    """How kazoo runs what it has to run: no thread but the one that speaks to the server.
-
-    `running` False makes its results call back at once instead of through a thread. `reasons` says what became of the
-    last try at each host, `crash` why the thread ended if it should not have. `vain` is called on the event loop when
-    all hosts were tried twice since the last connection that was of use (see `works`).
-    """
-
-    running = False
-
-    def __init__(self, inbox: Inbox, tls: ssl.SSLContext | None, vain: Callable[[], None]) -> None:
-        super().__init__()
-        self.reasons = dict[str, str]()
-        self.crash = ""
-        self._inbox = inbox
-        self._tls = tls
-        self._vain = vain
-        self._tries = 0
-        self._is_cut = False
-        self._socket: socket.socket | None = None
-
-    def start(self) -> None:
-        """Start no threads."""
-
-    def stop(self) -> None:
-        """Stop none."""
-
-    def spawn(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> threading.Thread:
-        """Start the thread that speaks to the server. What it dies of is kept, not printed."""
-
-        def run() -> None:
-            try:
-                func(*args, **kwargs)
-            except Exception as error:
-                self.crash = f"{type(error).__name__}: {error}"
-
-        thread = threading.Thread(target=run, name="zookeeper", daemon=True)
-        thread.start()
-        return thread
-
-    def dispatch_callback(self, callback: Any) -> None:
-        """Hand out a watch event."""
-        self._inbox.put(partial(callback.func, *callback.args))
-
-    def create_connection(self, *, address: tuple[str, int], hostname: str, timeout: float, **_: Any) -> socket.socket:
-        """Connect to a server, and note what became of it."""
-        if self._is_cut:
-            raise OSError("the connection was cut")
-        self._tries += 1
-        if self._tries > 2 * max(1, len(self.reasons)):
-            self._inbox.put(self._vain)
-        host = faults.address(hostname, address[1])
-        made: socket.socket | None = None
-        try:
-            made = socket.create_connection(address, min(timeout, SLOWEST_CONNECT))
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls:
-                made = self._tls.wrap_socket(made, server_hostname=hostname)
-        except OSError as error:
-            self.reasons[host] = faults.reason(error)
-            if made:
-                made.close()
-            raise
-        self.reasons[host] = faults.NOT_SERVING
-        self._socket = made
-        return made
-
-    def works(self) -> None:
-        """Know that the connection is of use."""
-        self._tries = 0
-
-    def cut(self) -> None:
-        """Break the connection for good, without ending the session. For any thread."""
-        self._is_cut = True
-        with contextlib.suppress(OSError, AttributeError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
 
 
 class Bridge:
@@ -132,7 +56,7 @@ class Bridge:
         self._handler = Handler(self._inbox, tls, vain)
         self._digest = digest
         self._watched = watched
-        self._window = asyncio.Semaphore(IN_FLIGHT)
+        self._window, self._many = asyncio.Semaphore(IN_FLIGHT), asyncio.Semaphore(MANY_AT_ONCE)
         self._open = set[asyncio.Future[Any]]()
         self._broken: Exception | None = None
         # Whoever makes nodes with a user and a password may do everything with them, the others read them.
@@ -185,19 +109,17 @@ class Bridge:
         self._broken = None
         self._handler.works()
 
-    async def get(self, path: str, watch: bool) -> tuple[bytes, Any]:
-        """Ask for the value and the stat of a node."""
-        found: tuple[bytes, Any] = await self._ask("read", path, self._client.get_async, self._watcher(watch))
-        return found
+    async def get(self, paths: Sequence[str], watch: bool) -> list[tuple[bytes, Any] | faults.ZooKeeperRefusedError]:
+        """Ask for the values and the stats of nodes."""
+        return await self._ask_all("read", paths, partial(self._client.get_async, watch=self._watcher(watch)))
+
+    async def children(self, paths: Sequence[str], watch: bool) -> list[list[str] | faults.ZooKeeperRefusedError]:
+        """Ask for the names below nodes."""
+        return await self._ask_all("list", paths, partial(self._client.get_children_async, watch=self._watcher(watch)))
 
     async def exists(self, path: str, watch: bool) -> bool:
         """Ask whether a node is there."""
         return await self._ask("read", path, self._client.exists_async, self._watcher(watch)) is not None
-
-    async def children(self, path: str, watch: bool) -> list[str]:
-        """Ask for the names below a node."""
-        found: list[str] = await self._ask("list", path, self._client.get_children_async, self._watcher(watch))
-        return found
 
     async def create(self, path: str, value: bytes, ephemeral: bool, sequence: bool) -> str:
         """Make a node, return its path."""
@@ -259,19 +181,45 @@ class Bridge:
         if event.path:  # else it says that the connection broke, which the listener says too
             self._watched(event.type, event.path)
 
+    async def _ask_all(self, what: str, paths: Sequence[str], ask: Callable[[str], Any]) -> list[Any]:
+        async with self._many:
+            if self._broken:
+                raise self._broken
+            with self._answer() as future:
+
+                def done(answers: list[Any] | Exception) -> None:
+                    self._inbox.put(partial(_settle, future, answers))
+
+                many = Many(ask, paths, MANY, lambda error, path: self._translate(error, what, path), done)
+                try:
+                    return await future if paths else []
+                finally:
+                    many.stop()
+
     async def _ask(self, what: str, path: str, ask: Callable[..., Any], *rest: Any) -> Any:
         async with self._window:
             if self._broken:
                 raise self._broken
-            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            self._open.add(future)
-            try:
-                ask(path, *rest).rawlink(lambda result: self._inbox.put(partial(_settle, future, result)))
-                return await future
-            except (exceptions.KazooException, ValueError, TypeError) as error:
-                raise self._translate(error, what, path) from error
-            finally:
-                self._open.discard(future)
+            with self._answer() as future:
+
+                def done(result: Any) -> None:
+                    self._inbox.put(partial(_settle, future, result.value if result.successful() else result.exception))
+
+                try:
+                    ask(path, *rest).rawlink(done)
+                    return await future
+                except (exceptions.KazooException, ValueError, TypeError) as error:
+                    raise self._translate(error, what, path) from error
+
+    @contextlib.contextmanager
+    def _answer(self) -> Iterator[asyncio.Future[Any]]:
+        """Give what will hold an answer, or why there is none."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._open.add(future)
+        try:
+            yield future
+        finally:
+            self._open.discard(future)
 
     def _translate(self, error: Exception, what: str, path: str) -> faults.ZooKeeperError:
         """Make our fault of kazoo's; the one place that does it."""
@@ -289,10 +237,10 @@ class Bridge:
         return faults.refused(path, what, f"{type(error).__name__} {error}".strip())
 
 
-def _settle(future: asyncio.Future[Any], result: Any) -> None:
+def _settle(future: asyncio.Future[Any], answer: Any) -> None:
     if future.done():  # cancelled, or answered when the connection broke
         return
-    if result.exception is not None:
-        future.set_exception(result.exception)
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
     else:
-        future.set_result(result.value)
+        future.set_result(answer)

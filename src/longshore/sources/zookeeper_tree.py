@@ -11,9 +11,9 @@ was removed is asked of its folder: if its name still stands there, it is a new 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from longshore.clients.zookeeper import Change, ZooKeeper
+from longshore.clients.zookeeper import Change, Node, ZooKeeper
 from longshore.clients.zookeeper_faults import ZooKeeperRefusedError
 from longshore.core.entries import Broken
 
@@ -29,6 +29,7 @@ class Batch:
     def __init__(self) -> None:
         self.found = dict[str, Value]()
         self.gone = set[str]()
+        self.values = dict[str, bytes]()  # of nodes that may be folders
 
     def put(self, path: str, value: Value) -> None:
         """Note an entry."""
@@ -53,6 +54,7 @@ class Tree:
         self._watched = set[str]()  # nodes whose value is watched, or cannot change
         self._listed = set[str]()  # folders whose children are watched
         self._doubtful = set[str]()  # folders that changed while they were read
+        self._missing = set[str]()  # roots to be looked for
 
     @property
     def is_doubtful(self) -> bool:
@@ -66,14 +68,15 @@ class Tree:
     async def read(self) -> Batch:
         """Read everything. Raises ZooKeeperError, also when a root may not be read."""
         batch = Batch()
-        await _all(self._root(root, batch) for root in self._roots)
+        self._missing.update(self._roots)
+        await self._read([], [], batch)
         return batch
 
     async def retry(self) -> Batch:
         """Read again what we were not allowed to read."""
         batch = Batch()
         retried, self.unreadable = self.unreadable, set()
-        await _all(self._node(path, batch) for path in retried)
+        await self._read(list(retried), [], batch)
         return batch
 
     async def follow(self, changes: Iterable[tuple[str, Change]]) -> Batch:
@@ -91,59 +94,59 @@ class Tree:
                 self._watched.discard(path)
                 self._listed.discard(path)
                 folders.add(path if path in self._roots else _parent(path))
-        reading = [self._root(path, batch) for path in nodes.intersection(self._roots)]
-        reading += [self._node(path, batch) for path in nodes.intersection(self._watched).difference(self._roots)]
-        reading += [self._folder(path, batch) for path in folders if path in self._names]
-        await _all(reading)
+        self._missing |= nodes.intersection(self._roots)
+        nodes = nodes.intersection(self._watched).difference(self._roots)
+        await self._read(list(nodes), [path for path in folders if path in self._names], batch)
         return batch
 
-    async def _root(self, path: str, batch: Batch) -> None:
-        """Read a root, or wait for it to be made."""
-        if await self._zookeeper.exists(path, watch=True):
-            self._watched.add(path)
-            await self._folder(path, batch)
+    async def _read(self, nodes: list[str], folders: list[str], batch: Batch) -> None:
+        """Read nodes and list folders, and then what is new in them, level by level."""
+        while nodes or folders or self._missing:
+            missing, self._missing = self._missing, set()
+            for root in missing:
+                if await self._zookeeper.exists(root, watch=True):
+                    self._watched.add(root)
+                    folders.append(root)
+            read, listed = await asyncio.gather(
+                self._zookeeper.get_all(nodes, watch=True), self._zookeeper.children_all(folders, watch=True)
+            )
+            maybe = [path for path, node in zip(nodes, read, strict=True) if self._node(path, node, batch)]
+            inside = [self._folder(path, names, batch) for path, names in zip(folders, listed, strict=True)]
+            nodes, folders = [path for each in inside for path in each], maybe
 
-    async def _node(self, path: str, batch: Batch) -> None:
-        """Read a node, and what is in it."""
-        if path.rpartition("/")[2].startswith(ENCODED):
-            if self._is_listed(path):
-                self._watched.add(path)
-                batch.put(path, b"")
-            return
-        try:
-            node = await self._zookeeper.get(path, watch=True)
-        except ZooKeeperRefusedError as error:
-            self._not_allowed(path, error, batch)
-            return
-        if not self._is_listed(path):
-            return
+    def _node(self, path: str, node: Node | ZooKeeperRefusedError | None, batch: Batch) -> bool:
+        """Take in what was read of a node; tell whether it may be a folder that is to be listed."""
+        if not self._is_listed(path) or path in self._roots:
+            return False
+        if isinstance(node, ZooKeeperRefusedError):
+            self._not_allowed(path, node, batch)
+            return False
         if node is None:
             self._watched.discard(path)
             self._doubtful.add(_parent(path))
-            return
+            return False
         self._watched.add(path)
         self.unreadable.discard(path)
         if not node.session and path not in self._listed and path.count("/") < self._floor:
-            await self._folder(path, batch)
-        if not self._names.get(path) and path not in self.unreadable and self._is_listed(path):
+            batch.values[path] = node.value
+            return True
+        if not self._names.get(path):
             batch.put(path, node.value)
+        return False
 
-    async def _folder(self, path: str, batch: Batch) -> None:
-        """List a folder, read what is new in it, forget what is gone."""
-        try:
-            names = await self._zookeeper.children(path, watch=True)
-        except ZooKeeperRefusedError as error:
-            if path in self._roots:
-                raise
-            self._not_allowed(path, error, batch)
-            return
+    def _folder(self, path: str, names: list[str] | ZooKeeperRefusedError | None, batch: Batch) -> list[str]:
+        """Take in what is in a folder: forget what is gone; return what is new, or to be read again."""
         if not self._is_listed(path):
-            return
+            return []
+        if isinstance(names, ZooKeeperRefusedError):
+            if path in self._roots:
+                raise names
+            self._not_allowed(path, names, batch)
+            return []
         if names is None:
             self._forget(path, batch)
-            if path in self._roots:
-                await self._root(path, batch)
-            return
+            self._missing.update({path}.intersection(self._roots))
+            return []
         gone = self._names.get(path, set()).difference(names)
         self._names[path] = set(names)
         self._listed.add(path)
@@ -152,9 +155,15 @@ class Tree:
             self._forget(each, batch)
         if names:
             batch.drop(path)
+        elif path in batch.values:
+            batch.put(path, batch.values[path])
         elif gone and path not in self._roots:  # a folder no more
-            new = [path]
-        await _all(self._node(each, batch) for each in new)
+            return [path]
+        encoded = [each for each in new if each.rpartition("/")[2].startswith(ENCODED)]
+        for each in encoded:
+            self._watched.add(each)
+            batch.put(each, b"")
+        return [each for each in new if each not in self._watched]
 
     def _is_listed(self, path: str) -> bool:
         """Whether a node stands in its folder as far as that is known; else it will be told with its folder."""
@@ -189,7 +198,3 @@ def _parent(path: str) -> str:
 
 def _inside(folder: str, names: Iterable[str]) -> list[str]:
     return [f"{folder.rstrip('/')}/{name}" for name in names]
-
-
-async def _all(reading: Iterable[Awaitable[None]]) -> None:
-    await asyncio.gather(*reading)
