@@ -1,0 +1,25 @@
+"""From the configuration to a registrar's hand in a registry."""
+
+from __future__ import annotations
+
+from longshore.config.load import Loaded
+from longshore.config.registries import EtcdSource, ZookeeperSource
+from longshore.core.layouts import layout_of
+from longshore.registries.etcd import EtcdHolder
+from longshore.registries.hold import Holder
+from longshore.registries.zookeeper import ZooKeeperHolder
+
+
+def holder_of(loaded: Loaded, name: str, owner: str, ttl: float) -> Holder:
+    """What writes into the source of this name: `owner`'s entries, which outlive us by `ttl` seconds.
+
+    The configuration was checked: the source is a registry, in a layout that can be written.
+    """
+    match loaded.config.sources[name]:
+        case EtcdSource() as source:
+            return EtcdHolder(name, source, layout_of(source.layout), owner, ttl)
+        case ZookeeperSource() as source:
+            layout = layout_of(source.layout, path_encoding=source.path_encoding)
+            return ZooKeeperHolder(name, source, layout, owner, ttl)
+        case _:
+            raise NotImplementedError(f"nothing can be registered in {name}")
