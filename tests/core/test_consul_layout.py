@@ -43,7 +43,8 @@ def test_a_registration_is_what_consul_takes() -> None:
         (("longshore.check-path", "/x"), ("longshore.host", "a.test"), ("com.example.v", "2"), ("tier", "web")),
         tags=("blue",),
         zone="eu-1a",
-        owner="h1",
+        owner="h1.0a1b2c3d",
+        machine="h1",
         since=1700000000.5,
     )
     assert consul.registration(entry, 10) == {
@@ -53,7 +54,8 @@ def test_a_registration_is_what_consul_takes() -> None:
         "Port": 31000,
         "Tags": ["longshore", "blue", "com.example.v=2"],
         "Meta": {
-            "longshore-entry-owner": "h1",
+            "longshore-entry-owner": "h1.0a1b2c3d",
+            "longshore-entry-machine": "h1",
             "longshore-entry-zone": "eu-1a",
             "longshore-entry-name": "web-1",
             "longshore-entry-since": "1700000000.5",
@@ -88,6 +90,7 @@ PLAIN = ENTRIES.flatmap(
             tags,
             entry.zone,
             entry.owner,
+            machine=entry.machine,
             since=since,
         ),
         st.dictionaries(
@@ -141,6 +144,7 @@ def test_a_service_of_others_is_reached_at_its_node_unless_it_says_where() -> No
         labels=(("version", "2"),),
         tags=("v1", "a=b"),
         owner="n1",
+        machine="n1",
         status="passing",
         datacenter="dc1",
     )

@@ -45,7 +45,7 @@ def pick(name: str, said: Mapping[str, object] | None = None, **more: Any) -> Pi
 def test_services_are_found_by_themselves() -> None:
     found = services(
         {
-            "web/h1:web-1:80": entry("10.0.0.5", 31000, name="web-1", weight=50, owner="h1", zone="eu", since=5.0),
+            "web/h1:web-1:80": entry("10.0.0.5", 31000, name="web-1", weight=50, machine="h1", zone="eu", since=5.0),
             "web/h2:web-1:80": entry("10.0.0.6", 31000, name="web-1"),
             "db/a": entry(labels={"longshore.tcp": ":5432", "longshore.backup": "true"}),
         }

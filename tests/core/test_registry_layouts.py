@@ -24,7 +24,8 @@ FULL = Entry(
     (("longshore.host", "a.test"), ("tier", "ü")),
     tags=("blue",),
     zone="eu-1a",
-    owner="h1",
+    owner="h1.0a1b2c3d",
+    machine="h1",
     since=1700000000.5,
 )
 WEIGHED_JSON = (
@@ -45,7 +46,7 @@ ENCODED = "eyJob3N0IjoiMTAuMC4wLjUiLCJwb3J0IjozMTAwMCwibmFtZSI6ImktMSJ9"
             FULL,
             f"{PREFIX}/web/h1:web-1:8000",
             '{"host":"10.0.0.5","port":31000,"name":"web-1","weight":50,'
-            '"labels":{"longshore.host":"a.test","tier":"ü"},"tags":["blue"],"zone":"eu-1a","owner":"h1",'
+            '"labels":{"longshore.host":"a.test","tier":"ü"},"tags":["blue"],"zone":"eu-1a","machine":"h1","owner":"h1.0a1b2c3d",'
             '"since":1700000000.5}',
         ),
         ("nerve", NERVE, f"{PREFIX}/web/services/i-1_", '{"host":"10.0.0.5","port":31000,"name":"i-1"}'),
@@ -152,13 +153,13 @@ def test_an_id_that_would_leave_its_place_is_never_written(layout: str, part: st
             "registrator",
             "web/h1:web-1:80",
             "10.0.0.5:31000",
-            Entry("web", "h1:web-1:80", "10.0.0.5", 31000, "web-1", owner="h1"),
+            Entry("web", "h1:web-1:80", "10.0.0.5", 31000, "web-1", owner="h1", machine="h1"),
         ),
         (
             "registrator",
             "web/h1:web-1:80",
             "[fd00::5]:31000",
-            Entry("web", "h1:web-1:80", "fd00::5", 31000, "web-1", owner="h1"),
+            Entry("web", "h1:web-1:80", "fd00::5", 31000, "web-1", owner="h1", machine="h1"),
         ),
         ("registrator", "dns/h1:dns:53:udp", "10.0.0.5:53", None),
         (

@@ -56,6 +56,7 @@ ENTRIES = st.builds(
     tags=st.lists(st.text(max_size=8), max_size=3).map(tuple),
     zone=st.text(max_size=8),
     owner=st.text(max_size=8),
+    machine=st.text(max_size=8),
     server_options=st.text(max_size=8),
     since=st.just(0.0) | st.floats(1, 2e9),
 )

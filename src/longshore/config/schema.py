@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from longshore.config.engine import EngineTls
 from longshore.config.fields import BindAddresses, Duration, FilePath, Name, OptionalBindAddress
 from longshore.config.haproxy import HaproxyConfig
+from longshore.config.here import HereConfig
 from longshore.config.register import RegisterConfig
 from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
 from longshore.config.section import Section
@@ -35,6 +36,7 @@ __all__ = [
     "From",
     "FrontendConfig",
     "HaproxyConfig",
+    "HereConfig",
     "RegisterConfig",
     "ServiceConfig",
     "SourceConfig",
@@ -117,5 +119,7 @@ class Config(Section):
     """Services said by the operator, for what carries no labels: `from` or `endpoints`, and the same keys as labels."""
     register_: RegisterConfig | None = None
     """What of this host is written into registries, by `longshore register`."""
+    here: HereConfig = HereConfig()
+    """Where this balancer is."""
     forget_after: Duration = 600.0
     """How long a service that lost its last endpoint is remembered, and answers 503 instead of 404."""

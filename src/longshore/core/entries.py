@@ -30,6 +30,7 @@ class Entry:
     status: Status = ""  # what the registry itself knows: Consul's checks, serverset's status
     datacenter: str = ""
     since: float = 0.0  # Unix seconds when it was registered, if known
+    machine: str = ""  # name of the host it runs on
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,7 @@ class _Drafting:
             state=EndpointState.READY if ready else EndpointState.WAITING,
             reason=reason if ready else f"{reason}, which says it is not healthy",
             since=entry.since,
-            host=shown(entry.owner, 120)[1:-1],
+            host=shown(entry.machine, 120)[1:-1],
             zone=own.zone or tidy(entry.zone),
         )
 

@@ -1,7 +1,7 @@
 """Consul's catalog: rows of /v1/health/service/<name>, and what an agent is told to register.
 
     ID    <service>/<entry id>           Name  the service           Tags  "longshore", the entry's, and some labels
-    Meta  longshore-<key>: its labels `longshore.<key>`, and of the entry owner, zone, name, since
+    Meta  longshore-<key>: its labels `longshore.<key>`, and of the entry owner, machine, zone, name, since
           <key>: other labels
 
 Meta takes only keys of letters, digits, "-" and "_" with values up to 512 characters (agent/structs, ValidateMetaData):
@@ -23,7 +23,7 @@ from longshore.core.values import shown
 
 OURS = "longshore"
 """The tag of every service that a registrar of ours wrote; reading ours, only these are asked for."""
-_OWN = ("owner", "zone", "name", "since")  # of the entry, in Meta as longshore-entry-<field>
+_OWN = ("owner", "machine", "zone", "name", "since")  # of the entry, in Meta as longshore-entry-<field>
 META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _ENTRY = "longshore-entry-"
 MOST_META = 64
@@ -69,6 +69,7 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         tags=tuple(tag for tag in tags if tag != OURS and not (ours and "=" in tag)),
         zone=said["zone"],
         owner=said["owner"] if ours else payload.text_of(node, "Node"),
+        machine=said["machine"] if ours else payload.text_of(node, "Node"),
         status=_status(row),
         datacenter=payload.text_of(node, "Datacenter"),
         since=float(said["since"]) if re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,6})?", said["since"], re.ASCII) else 0.0,

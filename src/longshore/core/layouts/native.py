@@ -4,7 +4,7 @@
     ZooKeeper  <prefix>/<service>/<id>_0000000012     ephemeral, sequential
 
 The value is a JSON object: "host", "port", "name", and if there is something to say "weight",
-"haproxy_server_options", "labels", "tags", "zone", "owner", "since". Further keys are ignored.
+"haproxy_server_options", "labels", "tags", "zone", "machine", "owner", "since". Further keys are ignored.
 """
 
 from __future__ import annotations
@@ -42,13 +42,20 @@ def entry(service: str, identity: str, found: Mapping[str, Any]) -> Entry:
         zone=payload.text_of(found, "zone"),
         owner=payload.text_of(found, "owner"),
         server_options=payload.text_of(found, "haproxy_server_options"),
+        machine=payload.text_of(found, "machine"),
         since=float(since) if isinstance(since, int | float) and 0 < since < 1e11 else 0.0,
     )
 
 
 def write(prefix: str, entry: Entry) -> tuple[str, bytes]:
     """Write one entry. ZooKeeper's nodes are created with "_" behind the key, as sequential ones."""
-    more = {"tags": list(entry.tags), "zone": entry.zone, "owner": entry.owner, "since": entry.since}
+    more = {
+        "tags": list(entry.tags),
+        "zone": entry.zone,
+        "machine": entry.machine,
+        "owner": entry.owner,
+        "since": entry.since,
+    }
     value = nerves(entry) | {key: said for key, said in more.items() if said}
     return payload.path(prefix, entry.service, entry.id), payload.dumped(value)
 

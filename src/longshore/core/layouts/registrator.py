@@ -30,7 +30,8 @@ def read(prefix: str, key: str, value: bytes) -> Read:
     host, port = payload.address(_text(value))
     host_name, _, container = identity.partition(":")
     name = container.rpartition(":")[0]
-    return Entry(service, identity, host, port, name=name, owner=host_name if name else "")
+    machine = host_name if name else ""
+    return Entry(service, identity, host, port, name=name, owner=machine, machine=machine)
 
 
 def _node(service: str, value: bytes) -> Entry:
