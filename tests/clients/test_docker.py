@@ -235,3 +235,15 @@ def answering(status: int, body: str) -> web.Application:
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
     return app
+
+
+async def test_what_may_only_be_read_says_so_when_something_is_to_be_done(tmp_path: Path) -> None:
+    engine = FakeEngine(refuse={"/kill": (403, "denied by rule"), "/exec": (409, "container is paused")})
+    async with serving(engine, tmp_path / "s") as host, DockerClient(host) as client:
+        with pytest.raises(DockerError) as caught:
+            await client.post("/containers/abc/kill?signal=TERM")
+        assert "answers POST /v1.51/containers/abc/kill?signal=TERM with 403 denied by rule" in caught.value.what
+        assert "allow this POST" in caught.value.hint
+        with pytest.raises(DockerError) as caught:
+            await client.post("/containers/abc/exec", {"Cmd": ["true"]})
+        assert (caught.value.status, caught.value.hint) == (409, "")

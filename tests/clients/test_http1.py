@@ -159,3 +159,20 @@ async def test_a_stream_that_breaks_off_says_so() -> None:
     async with talking(server) as http, http.stream("/events") as (_, lines):
         with pytest.raises(BrokenOffError):
             await anext(lines)
+
+
+async def test_a_post_has_a_connection_of_its_own_and_is_never_asked_twice() -> None:
+    """A kept connection may be closed at any moment, and who asks again might have it done twice."""
+    server = Server(PLAIN, "HTTP/1.1 201 Created\nContent-Length: 3\n\nabc", PLAIN, "", END, PLAIN)
+    async with talking(server) as http:
+        await http.get("/")
+        async with http.post("/do", b'{"it": 1}') as (head, pieces):
+            assert (head.status, b"".join([piece async for piece in pieces])) == (201, b"abc")
+        await http.get("/")
+        with pytest.raises(EOFError):
+            async with http.post("/do", b"{}"):
+                pass
+        await http.get("/")
+    posts = [asked for asked in server.asked if asked.startswith("POST /do HTTP/1.1\r\n")]
+    assert len(posts) == 2
+    assert "\r\nContent-Type: application/json\r\nContent-Length: 9\r\n" in posts[0]

@@ -1,7 +1,7 @@
 """What the registrar asks of an endpoint before it stands in a registry, and again while it does.
 
-`check` makes one attempt of one kind and gives its verdict within the timeout, whatever the other side does. How often it
-is asked, and how many verdicts in a row count, is the registrar's business.
+`check` makes one attempt of one kind and gives its verdict within the timeout, whatever the other side does. How often
+it is asked, and how many verdicts in a row count, is the registrar's business.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from longshore.core.register_check import RegisterCheck
 class CheckTarget:
     """Whom to ask, and what counts as a good answer.
 
-    `tls` is for grpc and redis: ask over TLS; for tls and https: "verify" trusts only the system's authorities, else any
-    certificate is fine.
+    `tls` is for grpc and redis: ask over TLS; for tls and https: "verify" trusts only the system's authorities, else
+    any certificate is fine.
     """
 
     address: str  # an IP address or a name
@@ -44,7 +44,7 @@ class Verdict:
 async def check(
     asked: RegisterCheck, target: CheckTarget, timeout: float, engine: DockerClient | None = None
 ) -> Verdict:
-    """Make one attempt; `timeout` in seconds. `engine` runs the command of kind exec. Raises nothing but cancellation."""
+    """Make one attempt; `timeout` in seconds. `engine` runs the command of kind exec. Raises only cancellation."""
     return await KINDS[asked.kind](asked, target, timeout, engine)
 
 

@@ -1,7 +1,7 @@
-"""A thin client of the Docker Engine API: the few GETs that watching containers takes, and nothing that changes any.
+"""A thin client of the Docker Engine API: the few GETs that watching containers takes, and a door for the rare POST.
 
 Use it as `async with DockerClient("unix:///var/run/docker.sock") as client:`; entering negotiates the version. Every
-failure is a DockerError. A socket proxy that lets only GETs through is enough.
+failure is a DockerError. A socket proxy that lets only GETs through is enough for all but `post`.
 
 Source of protocol facts: Docker Engine API 1.41 to 1.51.
 """
@@ -124,6 +124,29 @@ class DockerClient:
             if head.status != 200:
                 raise refused(head.status, said, path, self.host)
             yield self._events(lines)
+
+    async def post(self, path: str, document: object = None, *, most: int = 2**20) -> bytes:
+        """Have something done that changes containers; `path` is without the version, "/containers/ID/kill?signal=TERM".
+
+        Gives the answer, of which only the first `most` bytes are kept. It is asked once, in no case again, and how long
+        it may take is the caller's business.
+        """
+        path = self._path(path)
+        body = b"" if document is None else json.dumps(document).encode()
+        kept = bytearray()
+        try:
+            async with self._way.post(path, body) as (head, pieces):
+                async for piece in pieces:
+                    kept += piece[: most - len(kept)]
+        except FOREIGN as error:
+            raise unreachable(error, self.host, self._tls) from error
+        if not 200 <= head.status < 300:
+            raise refused(head.status, bytes(kept), path, self.host, "POST")
+        return bytes(kept)
+
+    async def get(self, path: str) -> Any:
+        """Give the JSON document at `path` (without the version)."""
+        return await self._json(self._path(path))
 
     async def _events(self, lines: AsyncIterator[bytes]) -> AsyncIterator[Event]:
         try:

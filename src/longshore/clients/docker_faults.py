@@ -13,6 +13,7 @@ from longshore.clients.http_faults import explain, hung_up, system_error
 from longshore.clients.tls import TlsFiles
 
 PROXY_HINT = "a socket proxy in front must allow GET on /version, /_ping, /events and /containers"
+WRITE_HINT = "give it the engine's own socket, or let the socket proxy in front allow this POST"
 
 WANTS_CERTIFICATE = "it may want a client certificate: set tls cert and key"
 
@@ -50,14 +51,16 @@ def unreachable(error: BaseException, host: str, tls: TlsFiles | None = None) ->
     return DockerError(what, hint)
 
 
-def refused(status: int, body: bytes, path: str, host: str) -> DockerError:
+def refused(status: int, body: bytes, path: str, host: str, method: str = "GET") -> DockerError:
     """Translate an answer that is not a success."""
     said = _message(body)
     if status == 400 and "HTTPS server" in said:
         return DockerError(f"the Docker Engine at {host} wants TLS", "set tls: ca, cert and key of the source", status)
     hint = PROXY_HINT if status in (401, 403, 404, 405) else ""
+    if method != "GET":
+        hint = WRITE_HINT if status in (401, 403, 405) else ""
     answer = f"{status} {said}".rstrip()
-    return DockerError(f"the Docker Engine at {host} answers GET {path} with {answer}", hint, status)
+    return DockerError(f"the Docker Engine at {host} answers {method} {path} with {answer}", hint, status)
 
 
 def not_an_engine(host: str, path: str, body: bytes) -> DockerError:

@@ -1,4 +1,4 @@
-"""The little of HTTP/1.1 that watching an engine takes: GETs over kept connections, and one whose answer never ends.
+"""The little of HTTP/1.1 that an engine takes: GETs over kept connections, answers that never end, and POSTs.
 
 aiohttp does this too, and much that is not needed here. An inspect lies between an event and its effect, and with it
 most of its time was ours, not the engine's (docs/adr/0010-our-own-http.md).
@@ -58,7 +58,7 @@ class Head:
 
 
 class Http:
-    """GETs to one server. `dial` opens a connection, with `limit=LIMIT`; `host` is the Host header."""
+    """Requests to one server. `dial` opens a connection, with `limit=LIMIT`; `host` is the Host header."""
 
     def __init__(self, dial: Dial, host: str) -> None:
         self._dial = dial
@@ -78,11 +78,24 @@ class Http:
     @contextlib.asynccontextmanager
     async def stream(self, target: str) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:
         """Ask on a connection of its own; give the head at once, and the lines of the body as they come."""
+        async with self._alone(self._request(target)) as (head, pieces):
+            yield head, _lines(pieces)
+
+    @contextlib.asynccontextmanager
+    async def post(self, target: str, body: bytes) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:
+        """Ask for something to be done, once, with JSON; give the head at once, and the pieces of the body."""
+        framing = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        async with self._alone(self._request(target, "POST", framing) + body) as answer:
+            yield answer
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, request: bytes) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:
+        """Ask on a connection of its own."""
         reader, writer = await self._dial()
         try:
-            writer.write(self._request(target))
+            writer.write(request)
             head = await _head(reader)
-            yield head, _lines(reader, head)
+            yield head, _pieces(reader, head)
         finally:
             writer.transport.abort()
 
@@ -108,8 +121,8 @@ class Http:
             writer.transport.abort()
         return head, body
 
-    def _request(self, target: str) -> bytes:
-        return f"GET {target} HTTP/1.1\r\nHost: {self._host}\r\nUser-Agent: longshore\r\n\r\n".encode()
+    def _request(self, target: str, method: str = "GET", fields: str = "") -> bytes:
+        return f"{method} {target} HTTP/1.1\r\nHost: {self._host}\r\nUser-Agent: longshore\r\n{fields}\r\n".encode()
 
 
 async def _head(reader: asyncio.StreamReader) -> Head:
@@ -169,10 +182,10 @@ def _size(line: bytes) -> int:
         raise NotHttpError(f"a chunk begins with {line[:60]!r}") from None
 
 
-async def _lines(reader: asyncio.StreamReader, head: Head) -> AsyncIterator[bytes]:
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Give the body line by line, each as soon as it is whole."""
     rest = b""
-    async for piece in _pieces(reader, head):
+    async for piece in pieces:
         *whole, rest = (rest + piece).split(b"\n")
         if len(rest) > LIMIT:
             raise NotHttpError("a line without an end")
