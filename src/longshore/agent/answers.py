@@ -50,7 +50,7 @@ class Answers:
             mode="managed" if b.driver.process.managed else "attached",
             started=b.started,
             ready=b.ready,
-            haproxy=self._haproxy(),
+            haproxy=self.haproxy(),
             sources=shown.sources(b.desired.snapshots, self._types(), b.desired.since),
             services=services,
             problems=self.problems(),
@@ -179,7 +179,8 @@ class Answers:
             b.driver.running, b.wanter, b.admission, b.desired.overrides, b.stats, b.routed.since, time.time()
         )
 
-    def _haproxy(self) -> HaproxyStatus:
+    def haproxy(self) -> HaproxyStatus:
+        """The HAProxy that serves for us."""
         b = self._balancer
         last = b.driver.counters.last_reload
         running = b.driver.running

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from longshore.agent.report import ShownState, Status
+from longshore.agent.report import HaproxyStatus, RegistrarStatus, ShownState, Status
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 STATES: tuple[ShownState, ...] = ("up", "down", "waiting", "checking", "stopping", "drain", "maint", "off")
@@ -35,6 +35,13 @@ class Metrics:
             "longshore_plan_seconds", "Time to apply one plan", buckets=SECONDS, registry=self._registry
         )
         self._steps = Counter("longshore_steps", "Steps sent to HAProxy", ["kind", "result"], registry=self._registry)
+        self._registered = Histogram(
+            "longshore_registered_seconds",
+            "From the moment an endpoint is fit to the moment it stands in a registry",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._checks = Counter("longshore_register_checks", "Checks made", ["kind", "result"], registry=self._registry)
         self._registry.register(_Shown(status))
 
     def routed(self, seconds: float) -> None:
@@ -48,6 +55,14 @@ class Metrics:
     def step(self, kind: str, *, ok: bool) -> None:
         """One step was sent; `kind` is the step's class, like "AddServer"."""
         self._steps.labels(kind, "ok" if ok else "refused").inc()
+
+    def registered(self, seconds: float) -> None:
+        """An entry stood in a registry this long after it was wanted."""
+        self._registered.observe(max(0.0, seconds))
+
+    def checked(self, kind: str, *, ok: bool) -> None:
+        """The registrar checked an endpoint."""
+        self._checks.labels(kind, "ok" if ok else "failed").inc()
 
     def text(self) -> bytes:
         """Render everything in Prometheus' text format."""
@@ -65,18 +80,39 @@ class _Shown(Collector):
 
     def collect(self) -> Iterator[Metric]:
         status = self._status()
-        yield _one("longshore_info", "Versions", 1, version=status.version, haproxy=status.haproxy.version)
+        haproxy = status.haproxy
+        yield _one("longshore_info", "Versions", 1, version=status.version, haproxy=haproxy.version if haproxy else "")
         yield _one("longshore_start_time_seconds", "When this longshore started", status.started)
-        yield _one("longshore_ready", "1 once HAProxy runs what the sources said", float(status.ready))
+        yield _one("longshore_ready", "1 once everything stands as it should", float(status.ready))
         yield _one("longshore_problems", "Problems that wait for a person", len(status.problems))
-        yield _one("longshore_pending", "Changes planned and not done yet", len(status.pending))
-        yield _one("longshore_haproxy_running", "1 while HAProxy runs", float(status.haproxy.state == "running"))
-        yield _count("longshore_haproxy_reloads", "Reloads of HAProxy", status.haproxy.reloads)
-        yield _count("longshore_plans", "Plans applied", status.plans.plans)
-        yield _count("longshore_plan_failures", "Steps that HAProxy refused", status.plans.failed)
-        yield _count("longshore_drift", "Differences found in HAProxy that longshore had not made", status.plans.drift)
-        yield from _sources(status)
-        yield _endpoints(status)
+        if haproxy is not None:
+            yield from _balancer(status, haproxy)
+        if status.registrar is not None:
+            yield from _registrar(status.registrar)
+
+
+def _balancer(status: Status, haproxy: HaproxyStatus) -> Iterator[Metric]:
+    yield _one("longshore_pending", "Changes planned and not done yet", len(status.pending))
+    yield _one("longshore_haproxy_running", "1 while HAProxy runs", float(haproxy.state == "running"))
+    yield _count("longshore_haproxy_reloads", "Reloads of HAProxy", haproxy.reloads)
+    yield _count("longshore_plans", "Plans applied", status.plans.plans)
+    yield _count("longshore_plan_failures", "Steps that HAProxy refused", status.plans.failed)
+    yield _count("longshore_drift", "Differences found in HAProxy that longshore had not made", status.plans.drift)
+    yield from _sources(status)
+    yield _endpoints(status)
+
+
+def _registrar(registrar: RegistrarStatus) -> Iterator[Metric]:
+    labels = ["registry", "type"]
+    current = GaugeMetricFamily("longshore_registry_current", "1 while the registry takes what we say", labels=labels)
+    for registry in registrar.registries:
+        current.add_metric([registry.name, registry.type], float(registry.state == "current"))
+    leases = GaugeMetricFamily("longshore_leases", "Entries of this host by state", labels=["registry", "state"])
+    tally = Tally((lease.registry, lease.state) for lease in registrar.leases)
+    tally.update({(registry.name, "held"): 0 for registry in registrar.registries})  # no series is not the same as none
+    for (name, state), count in sorted(tally.items()):
+        leases.add_metric([name, state], count)
+    yield from (current, leases)
 
 
 def _sources(status: Status) -> Iterator[Metric]:

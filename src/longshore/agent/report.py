@@ -99,15 +99,66 @@ class PlanCounters:
     drift: int = 0  # differences found in HAProxy that we had not made
 
 
+LeaseShownState = Literal["registering", "held", "withdrawing", "lost", "refused", "out"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseShown:
+    """One endpoint of this host in one registry, or `out` of all of them.
+
+    registering: wanted, not there yet · held: it stands there, and is renewed · withdrawing: not wanted, still there ·
+    lost: the registry is away, the entry may be gone · refused: the registry does not take it ·
+    out: it is not to stand there now; `check` or `error` says why.
+    """
+
+    service: str
+    id: str
+    address: str
+    port: int
+    registry: str = ""  # name of the source; "" while it is out
+    key: str = ""  # where it is written: key, path or service ID
+    state: LeaseShownState = "out"
+    since: float = 0.0  # when this state began
+    ttl: float = 0.0  # seconds that it lives on without us
+    owner: str = ""
+    check: str = ""  # what was checked and came out: "tcp: ok", "/health: answers 503"
+    error: str = ""  # what keeps it from being held
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryStatus:
+    """One registry that this host is registered in."""
+
+    name: str
+    type: str  # etcd, zookeeper, consul
+    state: Literal["current", "away"] = "current"
+    reason: str = ""  # why it is away
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrarStatus:
+    """The registrar of this host."""
+
+    owner: str
+    name: str  # of this host
+    address: str  # where other hosts reach it; "" while that is not known
+    registries: tuple[RegistryStatus, ...] = ()
+    leases: tuple[LeaseShown, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All that `longshore status` shows. `seq` grows with every change of it: see `Agent.next_change`."""
+    """All that `longshore status` shows. `seq` grows with every change of it: see `Agent.next_change`.
+
+    A balancer has a `haproxy`, a registrar of its own none; `registrar` is there when this process registers.
+    """
 
     version: str  # of longshore
     mode: Literal["managed", "attached"] = "managed"
     started: float = 0.0
     ready: bool = False  # every source has spoken (or its saved state has) and HAProxy runs what they said
-    haproxy: HaproxyStatus = field(default_factory=HaproxyStatus)
+    haproxy: HaproxyStatus | None = field(default_factory=HaproxyStatus)
+    registrar: RegistrarStatus | None = None
     sources: tuple[SourceStatus, ...] = ()
     services: tuple[ServiceStatus, ...] = ()
     problems: tuple[Problem, ...] = ()

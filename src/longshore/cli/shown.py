@@ -75,6 +75,8 @@ def as_counted(name: str) -> list[tuple[int, str]]:
 def _head(status: Status, now: float) -> Iterator[str]:
     ready = paint("ready", "green") if status.ready else paint("not ready yet", "yellow")
     yield f"{paint('longshore ' + clean(status.version), 'bold')}: {ready}, up {ago(status.started, now) or '0 s'}"
+    if status.haproxy is None:
+        return
     yield clean(_haproxy(status.haproxy, now))
     if status.haproxy.addresses:
         yield f"listens on {clean(', '.join(status.haproxy.addresses))}"

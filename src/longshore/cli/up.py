@@ -113,7 +113,7 @@ class Run:
         code = FINE
         try:
             if await self._start():
-                haproxy = self._life.answers.status().haproxy
+                haproxy = self._life.answers.haproxy()
                 addresses = " ".join(haproxy.addresses) or "nothing"
                 log.info("serving", addresses=addresses, haproxy=haproxy.version, longshore=__version__)
                 await self._life.serve(self._stop)
