@@ -14,7 +14,8 @@ from longshore.core.model import Endpoint, Mode, Policy, Problem, Route, Service
 
 
 def endpoint(name: str, port: int = 80) -> Endpoint:
-    return Endpoint(id=f"{name}:{port}", name=name, address="10.0.0.1", port=port)
+    place = sum(ord(letter) * 7**i for i, letter in enumerate(name)) % 65536  # each has an address of its own
+    return Endpoint(id=f"{name}:{port}", name=name, address=f"10.0.{place // 256}.{place % 256}", port=port)
 
 
 def service(name: str, *routes: Route, source: str = "docker", mode: Mode = "http", copies: str = "a") -> Service:

@@ -2,11 +2,11 @@
 
     snapshots ──group by name──▶ united services ──settle who owns which route──▶ Merged
 
-Two rules. *The same name in several sources is one service*: its endpoints are united (an id counts once), routes and
-policy come from the first source that gives routes. *A route belongs to one service*: who has it keeps it; among
-newcomers the order of sources, then of services decides. The other service loses that route and nothing else: it goes
-on existing, its other routes work, and a problem says who holds the route. An address of its own (`listen`, `tcp`) is
-either HTTP or TCP, by the same rule.
+Two rules. *The same name in several sources is one service*: its endpoints are united (an id counts once, and so does
+an address: `core.twins`), routes and policy come from the first source that gives routes. *A route belongs to one
+service*: who has it keeps it; among newcomers the order of sources, then of services decides. The other service loses
+that route and nothing else: it goes on existing, its other routes work, and a problem says who holds the route. An
+address of its own (`listen`, `tcp`) is either HTTP or TCP, by the same rule.
 
 `Merger` remembers its last answer: what did not change comes back as the identical object, and who owns what is
 settled anew only when some service's routes changed. `longshore.core.conflicts` does the settling.
@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from longshore.core.conflicts import Settled, modes_of, settle
-from longshore.core.model import Endpoint, Policy, Problem, Service, Snapshot
+from longshore.core.model import Policy, Problem, Service, Snapshot
+from longshore.core.twins import Twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Merger:
         self._united: dict[str, Service] = {}
         self._differences: dict[str, tuple[Problem, ...]] = {}
         self._named: dict[tuple[str, str], tuple[Service, Service]] = {}
+        self._twins = Twins()
 
     def merge(self, snapshots: Sequence[Snapshot]) -> Merged:
         """Unite `snapshots`, which come in the order of their sources: earlier ones win."""
@@ -111,8 +113,10 @@ class Merger:
         for name in gone:
             self._united.pop(name)
             self._differences.pop(name, None)
+            self._twins.forget(name)
         for name in changed:
-            service, differences = unite(more[name]) if name in more else (first[name], ())
+            parts = more.get(name) or ([first[name]] if self._twins.concern(name) else [])
+            service, differences = unite(parts, self._twins) if parts else (first[name], ())
             old = self._united.get(name)
             same_routes = same_routes and old is not None and _claims(old) == _claims(service)
             self._united[name] = service
@@ -150,26 +154,26 @@ def merge(snapshots: Sequence[Snapshot], owners: Mapping[str, str] | None = None
     return Merger(owners).merge(snapshots)
 
 
-def unite(parts: Sequence[Service]) -> tuple[Service, tuple[Problem, ...]]:
+def unite(parts: Sequence[Service], twins: Twins | None = None) -> tuple[Service, tuple[Problem, ...]]:
     """Make one service of what several sources call by the same name.
 
     The first part with routes leads: its mode, routes and policy count. A part of the other mode gives no endpoints.
+    `twins` remembers what endpoints went by the last time.
     """
     lead = next((part for part in parts if part.routes), parts[0])
-    endpoints: dict[str, Endpoint] = {}
-    problems = []
+    usable, problems = [], []
     for part in parts:
         if part.mode != lead.mode and part.routes:
             problems.append(_difference(part, lead, f"is {part.mode} here", "its endpoints are left out"))
             continue
-        for endpoint in part.endpoints:
-            endpoints.setdefault(endpoint.id, endpoint)
+        usable.append(part)
         if part.routes and part.routes != lead.routes:
             problems.append(_difference(part, lead, "has other routes here", "those of the latter count"))
         elif part.policy not in (lead.policy, _DEFAULT):
             problems.append(_difference(part, lead, "has other settings here", "those of the latter count"))
     sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
-    return replace(lead, endpoints=tuple(endpoints.values()), sources=sources), tuple(problems)
+    endpoints = (twins or Twins()).unite(lead.name, usable)
+    return replace(lead, endpoints=endpoints, sources=sources), tuple(problems)
 
 
 _DEFAULT = Policy()
