@@ -14,6 +14,7 @@ import functools
 import os
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,12 +66,22 @@ async def check(target: Target, sock: socket.socket, patience: float) -> None:
     """
     limit = target.check.timeout
     try:
-        async with asyncio.timeout(limit):
+        async with told(limit):
             await _connected(target, sock, min(patience, limit))
             if target.check.kind == "http" or target.server_tls:
                 await _talk(target, sock)
             elif target.proxied:
                 await _stays_open(sock)
+    finally:
+        sock.close()
+
+
+@contextlib.asynccontextmanager
+async def told(limit: float) -> AsyncIterator[None]:
+    """Give what happens inside `limit` seconds, and turn all that may go wrong with a connection into CheckFailed."""
+    try:
+        async with asyncio.timeout(limit):
+            yield
     except TimeoutError:
         raise CheckFailed(f"no answer within {limit:g} s") from None
     except ssl.SSLCertVerificationError as error:
@@ -78,9 +89,15 @@ async def check(target: Target, sock: socket.socket, patience: float) -> None:
     except ssl.SSLError as error:
         raise CheckFailed(f"no TLS there: {(error.reason or str(error)).replace('_', ' ').lower()}") from None
     except OSError as error:
-        raise CheckFailed(os.strerror(error.errno).lower() if error.errno else str(error)) from None
-    finally:
-        sock.close()
+        raise CheckFailed(_words(error)) from None
+    except ValueError as error:  # a name that is none
+        raise CheckFailed(str(error)) from None
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "its name does not resolve"
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 async def _connected(target: Target, sock: socket.socket, patience: float) -> None:
@@ -99,7 +116,7 @@ async def _stays_open(sock: socket.socket) -> None:
 
 
 async def _talk(target: Target, sock: socket.socket) -> None:
-    tls = _tls(target.server_tls) if target.server_tls else None
+    tls = tls_of(target.server_tls) if target.server_tls else None
     name = (target.check.host or target.address) if tls else None
     reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name, limit=MOST)
     try:
@@ -191,10 +208,12 @@ async def _chunks_contain(reader: asyncio.StreamReader, text: bytes) -> bool:
 
 
 @functools.cache
-def _tls(kind: str) -> ssl.SSLContext:
-    """Trust what HAProxy trusts: the system's authorities for `verify`, anybody for `insecure`."""
+def tls_of(kind: str, protocol: str = "") -> ssl.SSLContext:
+    """Trust what HAProxy trusts: the system's authorities for `verify`, anybody for `insecure`; ask for a protocol."""
     context = ssl.create_default_context()
     context.check_hostname = False
     if kind == "insecure":
         context.verify_mode = ssl.CERT_NONE
+    if protocol:
+        context.set_alpn_protocols([protocol])
     return context

@@ -6,31 +6,26 @@ it is asked, and how many verdicts in a row count, is the registrar's business.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from longshore.agent import first_check
+from longshore.agent.first_check import CheckFailed, Target, told
+from longshore.agent.register_check_exec import run
+from longshore.agent.register_check_grpc import serving
+from longshore.agent.register_check_redis import ping
+from longshore.agent.register_check_target import CheckTarget
 from longshore.clients.docker import DockerClient
+from longshore.core import places
+from longshore.core.model import Check
 from longshore.core.register_check import RegisterCheck
 
+__all__ = ["CheckTarget", "Verdict", "check"]
 
-@dataclass(frozen=True, slots=True)
-class CheckTarget:
-    """Whom to ask, and what counts as a good answer.
-
-    `tls` is for grpc and redis: ask over TLS; for tls and https: "verify" trusts only the system's authorities, else
-    any certificate is fine.
-    """
-
-    address: str  # an IP address or a name
-    port: int
-    container: str = ""  # its id, for exec
-    health: str = ""  # what the engine says of its HEALTHCHECK: "", "starting", "healthy", "unhealthy"
-    host: str = ""  # Host header, :authority and SNI; "" is "localhost" over HTTP, the address over TLS
-    status: str = "200-399"  # of HTTP: "200", "200-299", "200,204,301"
-    expect: str = ""  # text that the body of an HTTP answer must contain
-    tls: Literal["", "verify", "insecure"] = ""
-    proxied: bool = False  # a published port: its forwarder accepts first and finds out later that nobody listens
+NO_HEALTHCHECK = "its image has no HEALTHCHECK: give it one, or choose another check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +40,60 @@ async def check(
     asked: RegisterCheck, target: CheckTarget, timeout: float, engine: DockerClient | None = None
 ) -> Verdict:
     """Make one attempt; `timeout` in seconds. `engine` runs the command of kind exec. Raises only cancellation."""
-    return await KINDS[asked.kind](asked, target, timeout, engine)
+    try:
+        async with told(timeout):
+            return Verdict(ok=True, why=await _attempt(asked, target, timeout, engine))
+    except CheckFailed as failed:
+        return Verdict(ok=False, why=str(failed))
 
 
-async def _none(_: RegisterCheck, __: CheckTarget, ___: float, ____: DockerClient | None) -> Verdict:
-    return Verdict(ok=True)
+async def _attempt(asked: RegisterCheck, target: CheckTarget, timeout: float, engine: DockerClient | None) -> str:
+    """Return "" or what there is to know of an endpoint that is fine. Raises what `told` turns into CheckFailed."""
+    match asked.kind:
+        case "http" | "https" | "tcp" | "tls":
+            await _connect(asked, target, timeout)
+        case "grpc":
+            await serving(target, asked.argument)
+        case "redis":
+            return await ping(target)
+        case "exec":
+            await run(engine, target.container, asked.argument)
+        case "docker":
+            _healthy(target.health)
+        case "none":
+            pass
+    return ""
 
 
-KINDS: dict[str, Callable[[RegisterCheck, CheckTarget, float, DockerClient | None], Awaitable[Verdict]]] = {
-    "none": _none,
-}
+def _healthy(health: str) -> None:
+    if not health or health == "none":
+        raise CheckFailed(NO_HEALTHCHECK)
+    if health != "healthy":
+        raise CheckFailed(f"its HEALTHCHECK says {health}")
+
+
+async def _connect(asked: RegisterCheck, target: CheckTarget, timeout: float) -> None:
+    """Do what the balancer's first check does, with each address of a name until one passes."""
+    tls: Literal["", "verify", "insecure"] = (target.tls or "insecure") if asked.kind in ("https", "tls") else ""
+    addresses = await _addresses(target)
+    share = timeout / len(addresses)
+    what = Check("tcp", host=target.host, timeout=share)
+    if asked.kind in ("http", "https"):
+        what = Check("http", asked.argument, target.host, target.status, target.expect, timeout=share)
+    failed = CheckFailed("")
+    for address in addresses:
+        one = Target(address, target.port, what, tls, target.proxied)
+        try:
+            await first_check.check(one, first_check.begin(one), share)
+        except CheckFailed as this:
+            failed = this
+        else:
+            return
+    raise failed
+
+
+async def _addresses(target: CheckTarget) -> Sequence[str]:
+    if address := places.ip(target.address):
+        return [address]
+    found = await asyncio.get_running_loop().getaddrinfo(target.address, target.port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

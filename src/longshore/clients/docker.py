@@ -27,6 +27,7 @@ from longshore.clients.http_faults import FOREIGN
 from longshore.clients.tls import TlsFiles
 
 OLDEST, NEWEST = (1, 41), (1, 51)
+MOST = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +126,19 @@ class DockerClient:
                 raise refused(head.status, said, path, self.host)
             yield self._events(lines)
 
-    async def post(self, path: str, document: object = None, *, most: int = 2**20) -> bytes:
-        """Have something done that changes containers; `path` is without the version, "/containers/ID/kill?signal=TERM".
+    async def post(self, path: str, document: object = None, into: bytearray | None = None) -> bytes:
+        """Have something done that changes containers; `path` without the version, "/containers/ID/kill?signal=TERM".
 
-        Gives the answer, of which only the first `most` bytes are kept. It is asked once, in no case again, and how long
-        it may take is the caller's business.
+        Gives the answer, of which only the first megabyte is kept; `into` gets it as it comes. It is asked once, in no
+        case again, and how long it may take is the caller's business.
         """
         path = self._path(path)
         body = b"" if document is None else json.dumps(document).encode()
-        kept = bytearray()
+        kept = bytearray() if into is None else into
         try:
             async with self._way.post(path, body) as (head, pieces):
                 async for piece in pieces:
-                    kept += piece[: most - len(kept)]
+                    kept += piece[: MOST - len(kept)]
         except FOREIGN as error:
             raise unreachable(error, self.host, self._tls) from error
         if not 200 <= head.status < 300:
