@@ -82,6 +82,12 @@ class Http:
             yield head, _lines(pieces)
 
     @contextlib.asynccontextmanager
+    async def pieces(self, target: str) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:
+        """Ask on a connection of its own; give the head at once, and the pieces of the body as they come."""
+        async with self._alone(self._request(target)) as answer:
+            yield answer
+
+    @contextlib.asynccontextmanager
     async def post(self, target: str, body: bytes) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:
         """Ask for something to be done, once, with JSON; give the head at once, and the pieces of the body."""
         framing = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
