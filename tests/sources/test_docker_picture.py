@@ -115,7 +115,7 @@ class World:
         return states
 
     def seen(self) -> dict[str, EndpointState]:
-        services = self.picture.snapshot().services
+        services = self.picture.view().made
         return {endpoint.name: endpoint.state for service in services for endpoint in service.endpoints}
 
 
@@ -155,7 +155,7 @@ def test_a_signal_that_comes_before_the_answer_counts_from_when_it_was_sent() ->
     world.picture.note(Event(identity, "container", "kill", signal="15", nanos=(EPOCH + 2) * 10**9))
     world.picture.listed()
     world.picture.learn(identity, document("one", started="2023-01-01T00:00:00Z"), EPOCH + 1)
-    ((endpoint,),) = [service.endpoints for service in world.picture.snapshot().services]
+    ((endpoint,),) = [service.endpoints for service in world.picture.view().made]
     assert (endpoint.state, endpoint.since) == (EndpointState.STOPPING, EPOCH + 2)
 
 
@@ -180,11 +180,11 @@ def test_a_break_tells_the_moment_it_began() -> None:
     picture = World().picture
     picture.broke("it refuses", "start it", "12:00:00")
     picture.broke("it is silent", "wait", "12:00:05")
-    assert picture.snapshot().stale == "it is silent, since 12:00:00"
+    assert picture.view().stale == "it is silent, since 12:00:00"
     picture.listed()
-    assert picture.snapshot().stale == ""
+    assert picture.view().stale == ""
     picture.broke("it refuses", "start it", "13:00:00")
-    assert picture.snapshot().stale == "it refuses, since 13:00:00"
+    assert picture.view().stale == "it refuses, since 13:00:00"
 
 
 def test_events_are_asked_for_from_the_last_one_on_to_the_nanosecond() -> None:
@@ -198,5 +198,5 @@ def test_before_the_first_listing_nothing_is_known() -> None:
     picture = Picture("docker", lambda here: Builder(Options(source="docker", here=here)))
     picture.situate(Place(HERE))
     picture.learn(container_id("one"), document("one"), 0)
-    assert picture.snapshot().services == ()
-    assert picture.snapshot().stale
+    assert picture.view().made == ()
+    assert picture.view().stale

@@ -4,7 +4,9 @@ Three functions, each a loop around the one before:
 
 - `one_stream` follows events until the stream ends;
 - `list_then_stream` subscribes, *then* lists, so that nothing falls in between, and follows;
-- `watch` does that again and again. Whatever breaks, the last snapshot stays, marked stale with the reason.
+- `follow` does that again and again. Whatever breaks, the last picture stays, marked stale with the reason.
+
+`watch` follows and publishes services; the registrar follows for what it registers.
 
 What an event means is `docker_picture`'s to say, how the engine is asked `docker_ask`'s.
 """
@@ -17,17 +19,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from longshore.clients.docker import DockerClient
 from longshore.clients.docker_events import Event
 from longshore.clients.docker_faults import DockerError
 from longshore.clients.tls import TlsFiles
 from longshore.core.build import Builder, Options
-from longshore.core.model import Snapshot
+from longshore.core.model import Service, Snapshot
 from longshore.sources.docker_ask import Asking
 from longshore.sources.docker_here import find_place
-from longshore.sources.docker_picture import Picture
+from longshore.sources.docker_picture import Picture, View
+
+T = TypeVar("T")
 
 
 class TlsSettings(Protocol):
@@ -56,6 +60,7 @@ class Patience:
 
     answer: float = 15.0  # for the answer to one question
     ping: float = 10.0  # between signs of life that the engine is asked for
+    compare: float = 0.0  # between listings while events come, in case some did not; 0: never
     first: float = 0.1  # before the first new try after a break, doubled each time …
     longest: float = 5.0  # … up to this
 
@@ -70,22 +75,39 @@ async def watch(
     ssh: str = "ssh",
 ) -> NoReturn:
     """Publish what the engine runs, for ever. `options.here` is found out anew at each connection."""
-    picture = Picture(name, lambda here: Builder(replace(options, here=here)))
-    tls = _tls_files(settings.tls)
+    picture = Picture[Service](f"source {name}", lambda here: Builder(replace(options, here=here)))
     last: Snapshot | None = None
+
+    def changed(view: View[Service]) -> None:
+        nonlocal last
+        snapshot = Snapshot(name, view.made, view.problems, view.stale)
+        if snapshot != last:
+            last = snapshot
+            publish(snapshot)
+
+    await follow(settings, picture, changed, patience=patience, ssh=ssh)
+
+
+async def follow(
+    settings: DockerSettings,
+    picture: Picture[T],
+    publish: Callable[[View[T]], None],
+    *,
+    patience: Patience = Patience(),
+    ssh: str = "ssh",
+) -> NoReturn:
+    """Keep a picture up to date, for ever, and show it whenever it may have changed."""
+    tls = _tls_files(settings.tls)
     tries = 0
 
     def changed() -> None:
-        nonlocal last
-        snapshot = picture.snapshot()
-        if snapshot != last and (picture.whole or picture.stale):
-            last = snapshot
-            publish(snapshot)
+        if picture.whole or picture.stale:
+            publish(picture.view())
 
     while True:
         try:
             async with DockerClient(settings.host, tls=tls, ssh=ssh, timeout=patience.answer) as client:
-                await list_then_stream(client, picture, changed, patience.ping)
+                await list_then_stream(client, picture, changed, patience)
         except DockerError as error:
             _heed_cancellation()
             tries = tries + 1 if picture.stale else 0
@@ -95,7 +117,7 @@ async def watch(
 
 
 async def list_then_stream(
-    client: DockerClient, picture: Picture, changed: Callable[[], None], ping: float
+    client: DockerClient, picture: Picture[Any], changed: Callable[[], None], patience: Patience
 ) -> NoReturn:
     """Subscribe, list, follow. Raises DockerError when the stream ends or the engine gives no sign of life."""
     try:
@@ -104,8 +126,8 @@ async def list_then_stream(
             asyncio.TaskGroup() as group,
         ):
             asking = Asking(client, picture, group, changed)
-            group.create_task(_list(client, picture, asking, changed))
-            group.create_task(_signs_of_life(client, ping))
+            group.create_task(_list(client, picture, asking, changed, patience.compare))
+            group.create_task(_signs_of_life(client, patience.ping))
             await one_stream(events, picture, asking, changed)
             raise DockerError(f"the Docker Engine at {client.host} ended its event stream", "is it restarting?")
     except BaseExceptionGroup as several:
@@ -113,7 +135,7 @@ async def list_then_stream(
 
 
 async def one_stream(
-    events: AsyncIterator[Event], picture: Picture, asking: Asking, changed: Callable[[], None]
+    events: AsyncIterator[Event], picture: Picture[Any], asking: Asking, changed: Callable[[], None]
 ) -> None:
     """Take in events until there are no more. Never waits for an answer about a container."""
     async for event in events:
@@ -126,13 +148,19 @@ async def one_stream(
             asking.ask_if_open(event.container, event.time)
 
 
-async def _list(client: DockerClient, picture: Picture, asking: Asking, changed: Callable[[], None]) -> None:
-    """Ask about every container that runs, and about each we know of that is not listed any more."""
+async def _list(
+    client: DockerClient, picture: Picture[Any], asking: Asking, changed: Callable[[], None], again: float
+) -> None:
+    """Ask about every container that runs, and about each we know of that is not listed any more; maybe `again`."""
     picture.situate(await find_place(client))
-    listed = await client.containers()
-    await asking.ask_all(dict.fromkeys((*listed, *picture.known)))
-    picture.listed()
-    changed()
+    while True:
+        listed = await client.containers()
+        await asking.ask_all(dict.fromkeys((*listed, *picture.known)))
+        picture.listed()
+        changed()
+        if not again:
+            return
+        await asyncio.sleep(again * random.uniform(0.8, 1.2))  # noqa: S311
 
 
 async def _signs_of_life(client: DockerClient, every: float) -> NoReturn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from longshore.clients.docker import DockerClient
 from longshore.clients.docker_faults import DockerError
@@ -23,7 +24,7 @@ class Asking:
     """All questions of one connection. They end with `group`, and a failure of the engine as a whole ends the group."""
 
     def __init__(
-        self, client: DockerClient, picture: Picture, group: asyncio.TaskGroup, changed: Callable[[], None]
+        self, client: DockerClient, picture: Picture[Any], group: asyncio.TaskGroup, changed: Callable[[], None]
     ) -> None:
         self._client = client
         self._picture = picture

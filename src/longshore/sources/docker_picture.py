@@ -12,21 +12,51 @@ A container that survives its stop signal stays stopping until it is started aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from longshore.clients.docker_events import Event
 from longshore.core.address import Here
-from longshore.core.build import Builder
 from longshore.core.containers import Container, from_inspect
-from longshore.core.model import Problem, Snapshot
+from longshore.core.model import Problem
 from longshore.sources.docker_here import BEYOND, Place, here_of
 from longshore.sources.docker_signals import ends, number
 
 LIVE = ("running", "paused", "restarting")
 REPLAY = 15.0
 """Seconds to look back at the first start: a stop signal sent just before it still counts."""
+T = TypeVar("T")
+Made = TypeVar("Made", covariant=True)
+
+
+class Builder(Protocol[Made]):
+    """Makes something of containers, kept up to date change by change: services (`core.build`), registrations."""
+
+    def set(self, container: Container) -> None:
+        """Add a container, or replace what was known of it."""
+
+    def remove(self, container_id: str) -> None:
+        """Forget a container."""
+
+    def replace_all(self, containers: Iterable[Container]) -> None:
+        """Hold exactly these containers."""
+
+    def build(self) -> tuple[tuple[Made, ...], tuple[Problem, ...]]:
+        """Give all that is made, and all problems."""
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[T]):
+    """What was made of an engine's containers. `stale` says why it is not renewed, "" while it is.
+
+    `whole` tells that every container has been asked about once; before that there is nothing.
+    """
+
+    made: tuple[T, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    stale: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +75,20 @@ class End:
     time: float
 
 
-class Picture:
-    """All containers of one engine that live. `whole` tells that every one of them has been asked about once."""
+class Picture(Generic[T]):
+    """All containers of one engine that live. `whole` tells that every one of them has been asked about once.
 
-    def __init__(self, source: str, builder_for: Callable[[Here], Builder]) -> None:
-        self.source = source
+    `where` is what problems with the engine are said of: "source docker".
+    """
+
+    def __init__(self, where: str, builder_for: Callable[[Here], Builder[T]]) -> None:
+        self.where = where
         self.whole = False
         self.stale: Problem | None = None  # why the picture is not renewed
         self._stale_since = ""
         self._builder_for = builder_for
         self._place: Place | None = None
-        self._builder: Builder | None = None
+        self._builder: Builder[T] | None = None
         self._containers: dict[str, Container] = {}
         self._ends: dict[str, list[End]] = {}
         self._troubles: dict[str, Problem] = {}
@@ -77,8 +110,13 @@ class Picture:
         if place == self._place and self._builder is not None:
             return
         self._place = place
-        self._builder = self._builder_for(place.here)
-        self._builder.replace_all(self._containers.values())
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Make everything anew: `builder_for` gives another builder than before."""
+        if self._place is not None:
+            self._builder = self._builder_for(self._place.here)
+            self._builder.replace_all(self._containers.values())
 
     def note(self, event: Event) -> Todo:
         """Take in an event."""
@@ -133,19 +171,19 @@ class Picture:
 
     def broke(self, what: str, hint: str, clock: str) -> None:
         """Note that the engine cannot be watched. The moment told is that of the first failure in a row."""
-        self.stale = Problem(f"source {self.source}", what, hint)
+        self.stale = Problem(self.where, what, hint)
         self._stale_since = self._stale_since or clock
 
-    def snapshot(self) -> Snapshot:
+    def view(self) -> View[T]:
         """Give all of it, complete. Nothing at all is known before the first listing is done."""
         own: tuple[Problem, ...] = ()
         stale = ""
         if self.stale is not None:
             own, stale = (self.stale,), f"{self.stale.what}, since {self._stale_since}"
         if not self.whole or self._builder is None:
-            return Snapshot(self.source, (), own, stale or "the engine has not been asked yet")
-        services, problems = self._builder.build()
-        return Snapshot(self.source, services, (*own, *self._troubles.values(), *problems), stale)
+            return View((), own, stale or "the engine has not been asked yet")
+        made, problems = self._builder.build()
+        return View(made, (*own, *self._troubles.values(), *problems), stale, whole=True)
 
     def _mind_network(self, event: Event) -> bool:
         """Learn of a network, maybe a new one, that the engine's host cannot reach."""
