@@ -22,6 +22,7 @@ from tests.cli.conftest import Command, ServedAgent
         (["reload"], ("reload", "an operator asked for it")),
         (["reload", "--reason", "new certificates"], ("reload", "new certificates")),
         (["mend"], ("mend",)),
+        (["thaw", "etcd"], ("thaw", "etcd")),
     ],
 )
 def test_what_is_asked_reaches_the_agent(
@@ -37,6 +38,12 @@ def test_json(agent: ServedAgent, command: Command) -> None:
     assert json.loads(command("drain", "shop-web", "--json").out)["service"] == "shop-web"
     assert json.loads(command("mend", "--json").out)["drift"][0]["mended"] is True
     assert json.loads(command("reload", "--json").out) == {"what": "reloaded"}
+
+
+def test_a_source_that_is_not_frozen_cannot_be_thawed(agent: ServedAgent, command: Command) -> None:
+    ended = command("thaw", "docker")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "longshore: source docker is not frozen\n  all that it serves is registered\n"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,7 @@ def test_a_service_that_does_not_exist_is_1_and_says_which_do(agent: ServedAgent
         ["events", "--follow"],
         ["reload"],
         ["mend"],
+        ["thaw", "etcd"],
         ["wait", "a", "--timeout", "0"],
     ],
 )

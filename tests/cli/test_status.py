@@ -101,6 +101,11 @@ def test_a_status_of_another_version_is_refused_in_words(agent: ServedAgent, com
     assert "the agent is of another version (1.2.3)" in ended.err
 
 
+def test_a_frozen_source_says_how_much_it_keeps() -> None:
+    status = Status("1", sources=(SourceStatus("etcd", "etcd", "current", services=2, endpoints=5, kept=3),))
+    assert "2 services, 5 endpoints, frozen: 3 of them not registered" in "\n".join(status_lines(status, now=0.0))
+
+
 def test_explain_says_where_a_request_goes(agent: ServedAgent, command: Command) -> None:
     ended = command("explain", "http://shop.localhost/cart")
     assert (ended.code, ended.err) == (0, "")

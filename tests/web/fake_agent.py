@@ -19,6 +19,7 @@ from longshore.agent.report import (
     ShownState,
     SourceStatus,
     Status,
+    Thawed,
 )
 from longshore.core.explain import Explanation, Known, explain
 from longshore.core.model import Endpoint, EndpointState, Problem, Route, Service
@@ -112,6 +113,12 @@ class FakeAgent:
             raise Refused("not 13", "another number")
         self.asked.append(("weight", service, endpoint, weight))
         return Changed(service, (), f"weight {weight}")
+
+    async def thaw(self, source: str) -> Thawed:
+        if source == "docker":
+            raise Refused("source docker is not frozen", "all that it serves is registered")
+        self.asked.append(("thaw", source))
+        return Thawed(source, 3, f"source {source} thawed")
 
     async def reload(self, reason: str) -> str:
         self.asked.append(("reload", reason))

@@ -61,6 +61,7 @@ async def test_explain_passes_the_url_on(served: Served) -> None:
         ("/v1/reload", {"reason": "why not"}, ("reload", "why not")),
         ("/v1/reload", {}, ("reload", "asked for over the API")),
         ("/v1/mend", {}, ("mend",)),
+        ("/v1/thaw", {"source": "etcd"}, ("thaw", "etcd")),
     ],
 )
 async def test_an_operator_can_ask_for(served: Served, path: str, body: Any, asked: tuple[object, ...]) -> None:
@@ -83,6 +84,8 @@ async def test_an_operator_can_ask_for(served: Served, path: str, body: Any, ask
         ("/v1/weight", {"service": "a", "weight": 1.5}, "not a whole number"),
         ("/v1/reload", {"reason": ["a"]}, "the reason is not text"),
         ("/v1/mend", ["a"], "not a JSON object"),
+        ("/v1/thaw", {}, "missing in the body: source"),
+        ("/v1/thaw", {"source": ""}, "the source is not a name"),
     ],
 )
 async def test_a_body_that_makes_no_sense_is_refused_and_nothing_is_done(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from longshore import __version__
 from longshore.agent import shown
@@ -18,10 +18,12 @@ from longshore.agent.report import (
     PlanCounters,
     Refused,
     Status,
+    Thawed,
 )
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.core.explain import Explanation, Known, Seen, explain
 from longshore.core.model import Endpoint, EndpointState, Problem, Service
+from longshore.sources.registered import Gate
 
 PATIENCE = 10.0  # seconds that an operator waits for HAProxy
 
@@ -38,6 +40,7 @@ class Answers:
         self.at_start: tuple[Problem, ...] = ()  # of the start, such as the API's own address
         self.certificates: tuple[Problem, ...] = ()
         self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
+        self.gates: Mapping[str, Gate] = {}  # of the sources that are registries
 
     def status(self) -> Status:
         """The present state; cheap, no I/O."""
@@ -51,7 +54,7 @@ class Answers:
             started=b.started,
             ready=b.ready,
             haproxy=self.haproxy(),
-            sources=shown.sources(b.desired.snapshots, self._types(), b.desired.since),
+            sources=shown.sources(b.desired.snapshots, self._types(), b.desired.since, self._kept()),
             services=services,
             problems=self.problems(),
             plans=PlanCounters(counters.plans, counters.steps, counters.refused, counters.drift),
@@ -104,6 +107,22 @@ class Answers:
         await self._do(what, found.name)
         return Changed(found.name, names, what)
 
+    async def thaw(self, source: str) -> Thawed:
+        """Accept that the endpoints are gone that a frozen source keeps."""
+        types = self._types()
+        if source not in types:
+            raise Refused(f"there is no source {source}", f"known sources: {', '.join(types) or 'none'}", unknown=True)
+        if source not in self.gates:
+            hint = f"known registries: {', '.join(self.gates) or 'none'}"
+            raise Refused(f"source {source} ({types[source]}) is no registry: it never freezes", hint)
+        count = self.gates[source].thaw()
+        if not count:
+            raise Refused(f"source {source} is not frozen", "all that it serves is registered")
+        endpoints = f"{count} endpoint{'' if count == 1 else 's'}"
+        what = f"source {source} thawed: {endpoints} that vanished from the registry together"
+        await self._do(what, "")
+        return Thawed(source, count, f"{what} {'is' if count == 1 else 'are'} served no more")
+
     async def reload(self, reason: str) -> str:
         """Read the configuration again and reload HAProxy."""
         return await self._reread(reason)
@@ -142,6 +161,9 @@ class Answers:
         finally:
             self._balancer.desired.save()
             await self._balancer.desired.store.flush()
+
+    def _kept(self) -> dict[str, int]:
+        return {name: gate.kept for name, gate in self.gates.items()}
 
     def _find(self, service: str, endpoint: str | None) -> tuple[Service, tuple[Endpoint, ...]]:
         known = self._balancer.known

@@ -95,6 +95,7 @@ class Life:
         self.balancer = Balancer(setup, driver, desired, journal)
         self.answers = Answers(self.balancer, lambda: connect.source_names(self.loaded), self.reload)
         self.answers.certificates = self._certificates.problems
+        self.answers.gates = self.gates
         if config.register_:
             what = "`register` has no effect: this version reads registries and cannot register yet"
             self.answers.at_start += (Problem("configuration", what, "Remove the section."),)

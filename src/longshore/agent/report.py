@@ -72,6 +72,7 @@ class SourceStatus:
     since: float = 0.0
     services: int = 0
     endpoints: int = 0
+    kept: int = 0  # endpoints that vanished from a registry together and are served on: the source is frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,15 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Thawed:
+    """What thawing a frozen source did."""
+
+    source: str
+    endpoints: int  # that are served no more
+    what: str  # one sentence for people
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """A difference between what HAProxy ran and what it should run, that nobody of us had made."""
 
@@ -236,6 +246,9 @@ class Agent(Protocol):
 
     async def set_weight(self, service: str, endpoint: str | None, weight: int | None) -> Changed:
         """Set the weight (0..256) of an endpoint or of all; None takes the operator's weight back."""
+
+    async def thaw(self, source: str) -> Thawed:
+        """Accept that the endpoints are gone that a frozen source keeps."""
 
     async def reload(self, reason: str) -> str:
         """Read the configuration again and reload HAProxy; return one sentence about it."""

@@ -101,9 +101,12 @@ class View:
 
 
 def sources(
-    snapshots: Mapping[str, Snapshot | None], types: Mapping[str, str], since: Mapping[str, float]
+    snapshots: Mapping[str, Snapshot | None],
+    types: Mapping[str, str],
+    since: Mapping[str, float],
+    kept: Mapping[str, int],
 ) -> tuple[SourceStatus, ...]:
-    """Each source and whether it can be trusted."""
+    """Each source and whether it can be trusted; `kept` counts the endpoints that frozen ones keep."""
     found = []
     for name, snapshot in snapshots.items():
         if snapshot is None:
@@ -118,6 +121,7 @@ def sources(
                 since.get(name, 0.0),
                 len(snapshot.services),
                 sum(len(service.endpoints) for service in snapshot.services),
+                kept.get(name, 0),
             )
         )
     return tuple(found)

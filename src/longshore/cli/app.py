@@ -84,6 +84,12 @@ COMMANDS: dict[str, Command] = {
         "Give endpoints another share.",
         ("longshore weight shop-web/shop-web-1 10", "longshore weight shop-web/shop-web-1 default"),
     ),
+    "thaw": Command(
+        "longshore.cli.operate:thaw",
+        "Operate",
+        "Let go what a frozen registry source keeps.",
+        ("longshore thaw etcd",),
+    ),
     "reload": Command(
         "longshore.cli.operate:reload",
         "Operate",

@@ -1,4 +1,4 @@
-"""Commands that change something in the running agent: `drain`, `ready`, `weight`, `reload`, `mend`.
+"""Commands that change something in the running agent: `drain`, `ready`, `weight`, `thaw`, `reload`, `mend`.
 
 What they say about endpoints holds until it is taken back, over restarts of longshore and of HAProxy too.
 """
@@ -58,6 +58,22 @@ def weight(
         number = int(value)
     answer = agent(state_dir, config).post("/v1/weight", _target(target) | {"weight": number})
     return _changed(answer, as_json=as_json)
+
+
+def thaw(
+    source: Annotated[str, Parameter(help="The frozen source. `longshore status` says which is, and what it keeps.")],
+    /,
+    *,
+    as_json: AsJson = False,
+    state_dir: StateDir = None,
+    config: ConfigFile = None,
+) -> int:
+    """Accept that endpoints are gone that vanished from a registry together.
+
+    When most endpoints of a registry vanish at once, those that still answer stay in use: the source is frozen. If they
+    are meant to go, thaw it. Endpoints that come back, or stop answering, need no thaw.
+    """
+    return _changed(agent(state_dir, config).post("/v1/thaw", {"source": source}), as_json=as_json)
 
 
 def reload(

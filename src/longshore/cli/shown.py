@@ -100,7 +100,8 @@ def _sources(sources: Sequence[SourceStatus], now: float) -> Iterator[str]:
         (
             source.state,
             source.name if source.name == source.type else f"{source.name} ({source.type})",
-            f"{plural(source.services, 'service')}, {plural(source.endpoints, 'endpoint')}",
+            f"{plural(source.services, 'service')}, {plural(source.endpoints, 'endpoint')}"
+            + (f", frozen: {source.kept:,} of them not registered" if source.kept else ""),
             ago(source.since, now),
             source.reason,
         )

@@ -26,6 +26,7 @@ ROUTES = (
     ("POST", "/v1/drain", "drain", '{"service": …, "endpoint": …} no new sessions; "maint": true for none at all'),
     ("POST", "/v1/ready", "ready", '{"service": …, "endpoint": …} back into rotation'),
     ("POST", "/v1/weight", "weight", '{"service": …, "endpoint": …, "weight": 0…256, or null for its own}'),
+    ("POST", "/v1/thaw", "thaw", '{"source": …} let go what a frozen source keeps'),
     ("POST", "/v1/reload", "reload", '{"reason": …} read the configuration again, reload HAProxy'),
     ("POST", "/v1/mend", "mend", "{} compare HAProxy with what it should run, and mend it"),
     ("GET", "/metrics", "metrics", "for Prometheus"),
@@ -107,6 +108,13 @@ class Api:
             bad("the weight is not a whole number from 0 to 256", "null takes the operator's weight back")
         service, endpoint = target(asked)
         return await answer(await self.agent.set_weight(service, endpoint, weight))
+
+    async def thaw(self, request: web.Request) -> web.Response:
+        """Let go what a frozen source keeps."""
+        source = (await body(request, {"source"}, {"source"}))["source"]
+        if not isinstance(source, str) or not source:
+            bad("the source is not a name")
+        return await answer(await self.agent.thaw(source))
 
     async def reload(self, request: web.Request) -> web.Response:
         """Reload now."""
