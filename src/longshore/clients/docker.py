@@ -113,7 +113,13 @@ class DockerClient:
         `since` (Unix seconds) is not optional: the engine answers an instant *before* it has subscribed us, and only
         its replay of the last 256 events makes the subscription gapless. The iterator ends when the engine ends.
         """
-        query = urlencode({"since": str(since), "filters": docker_events.FILTERS})
+        async with self.event_lines(since, docker_events.FILTERS) as lines:
+            yield self._events(lines)
+
+    @contextlib.asynccontextmanager
+    async def event_lines(self, since: float | str, filters: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Subscribe as `events` does, to what `filters` (JSON) lets through, and give the lines as they come."""
+        query = urlencode({"since": str(since), "filters": filters})
         path = self._path("/events")
         async with contextlib.AsyncExitStack() as stack:
             try:
@@ -124,7 +130,7 @@ class DockerClient:
                 raise unreachable(error, self.host, self._tls) from error
             if head.status != 200:
                 raise refused(head.status, said, path, self.host)
-            yield self._events(lines)
+            yield self._faults_translated(lines)
 
     async def post(self, path: str, document: object = None, into: bytearray | None = None) -> bytes:
         """Have something done that changes containers; `path` without the version, "/containers/ID/kill?signal=TERM".
@@ -150,11 +156,18 @@ class DockerClient:
         return await self._json(self._path(path))
 
     async def _events(self, lines: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+        async for line in lines:
+            try:
+                event = docker_events.parse(line) if line.strip() else None
+            except FOREIGN as error:
+                raise unreachable(error, self.host, self._tls) from error
+            if event is not None:
+                yield event
+
+    async def _faults_translated(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:
             async for line in lines:
-                event = docker_events.parse(line) if line.strip() else None
-                if event is not None:
-                    yield event
+                yield line
         except FOREIGN as error:
             raise unreachable(error, self.host, self._tls) from error
 
