@@ -11,19 +11,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import secrets
-import shutil
-import signal
 import ssl
-import subprocess
-import tempfile
 from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.lab import packages, ports
+from tests.lab import packages
 from tests.lab.authority import Authority
+from tests.lab.cluster import Cluster
 from tests.lab.waiting import until
 
 SUITES = {"3.4": "bookworm", "3.5": "trixie"}
@@ -36,21 +31,17 @@ def binary(series: str) -> Path:
     return packages.tree(f"etcd-{series}", SUITES[series], ["etcd-server"], patch=["usr/bin/etcd"]) / "usr/bin/etcd"
 
 
-class Etcd:
+class Etcd(Cluster):
     """A cluster of `size` members, numbered from 0. `tls` "mutual" demands a client certificate.
 
     `authority` signed the servers' certificates (`ca`), and a client's without a common name (`client`).
     """
 
     def __init__(self, series: str = "3.5", *, size: int = 1, tls: Tls = "", token_ttl: int = 300) -> None:
-        self.series, self.size, self.tls = series, size, tls
-        self.folder = Path(tempfile.gettempdir()) / f"longshore-lab-{secrets.token_hex(4)}"
-        self.folder.mkdir()
-        (self.folder / "owner").write_text(str(os.getpid()))
+        super().__init__(size, each=2)
+        self.series, self.tls, self.name = series, tls, f"etcd {series}"
         self._program = binary(series)
         self._token_ttl = token_ttl
-        self._ports = [ports.free(2) for _ in range(size)]
-        self._running = dict[int, subprocess.Popen[bytes]]()
         self._token = ""
         self._context: ssl.SSLContext | None = None
         if tls:
@@ -60,34 +51,12 @@ class Etcd:
             self._context = ssl.create_default_context(cafile=str(self.authority.ca))
             self._context.load_cert_chain(*self.client)
 
-    def __enter__(self) -> Etcd:
-        """Start all members."""
-        try:
-            for member in range(self.size):
-                self.start(member, wait=False)
-            self.until_healthy()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End them and remove their data."""
-        self.close()
-
-    def close(self) -> None:
-        """End all members at once and remove their data."""
-        for member in list(self._running):
-            self.kill(member)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     @property
     def endpoints(self) -> list[str]:
         """The client URLs of all members, in their order."""
         return [f"{'https' if self.tls else 'http'}://127.0.0.1:{port}" for port in self._ports]
 
-    def start(self, member: int, *, wait: bool = True) -> None:
-        """Start a member with the data it has."""
+    def _command(self, member: int) -> list[str | Path]:
         peers = [f"http://127.0.0.1:{port + 1}" for port in self._ports]
         options = {
             "name": f"m{member}",
@@ -111,41 +80,10 @@ class Etcd:
             options |= {"cert-file": self.server[0], "key-file": self.server[1]}
         if self.tls == "mutual":
             options |= {"client-cert-auth": "", "trusted-ca-file": self.authority.ca}
-        words = [f"--{name}={value}" if value != "" else f"--{name}" for name, value in options.items()]
-        with self.log(member).open("ab") as log:
-            self._running[member] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self._program, *words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-            )
-        if wait:
-            self.until_healthy()
-
-    def log(self, member: int) -> Path:
-        """Return the file a member writes its log to."""
-        return self.folder / f"m{member}.log"
-
-    def kill(self, member: int) -> None:
-        """Kill a member, as a crash would."""
-        self._end(member, signal.SIGKILL)
-
-    def stop(self, member: int) -> None:
-        """End a member politely."""
-        self._end(member, signal.SIGTERM)
-
-    def freeze(self, member: int) -> None:
-        """Stop a member where it stands: its connections stay open and silent, as with a machine that hangs."""
-        self._running[member].send_signal(signal.SIGSTOP)
-
-    def thaw(self, member: int) -> None:
-        """Let a frozen member go on."""
-        self._running[member].send_signal(signal.SIGCONT)
-
-    def until_healthy(self) -> None:
-        """Wait until every member that runs answers a read that needs the quorum."""
-        until(self._is_healthy, 60, f"etcd {self.series} answers (its logs: {self.folder})", every=0.05)
+        return [
+            self._program,
+            *(f"--{name}={value}" if value != "" else f"--{name}" for name, value in options.items()),
+        ]
 
     def leader(self) -> int:
         """Return the number of the member that leads now."""
@@ -250,22 +188,13 @@ class Etcd:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": self._token} if self._token else {}
 
-    def _is_healthy(self) -> bool:
-        for member, process in self._running.items():
-            if process.poll() is not None:
-                raise RuntimeError(f"etcd ended with {process.returncode}:\n{self.log(member).read_text()[-3000:]}")
-            try:
-                self.ask("kv/range", {"key": _wire("health")}, member)
-            except OSError as error:
-                if "auth token" not in str(error) and "user name is empty" not in str(error):
-                    raise
+    def _is_healthy(self, member: int) -> bool:
+        try:
+            self.ask("kv/range", {"key": _wire("health")}, member)
+        except OSError as error:
+            if "auth token" not in str(error) and "user name is empty" not in str(error):
+                raise
         return True
-
-    def _end(self, member: int, number: signal.Signals) -> None:
-        process = self._running.pop(member)
-        process.send_signal(number)
-        process.send_signal(signal.SIGCONT)
-        process.wait(30)
 
 
 def _wire(text: str | bytes) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from tests.lab import binaries, compose, engine, web, zookeeper
+from tests.lab import binaries, compose, consul, engine, etcd, web, zookeeper
 from tests.lab.packages import PackagesError
 
 PARTS: dict[str, Callable[[], object]] = {
@@ -17,7 +17,9 @@ PARTS: dict[str, Callable[[], object]] = {
     "Docker 28": engine.newest_docker,
     "Compose": compose.binary,
     "web service": web.rootfs,
+    **{f"etcd {series}": partial(etcd.binary, series) for series in etcd.SERIES},
     "ZooKeeper 3.8": zookeeper.tree,
+    "Consul 1.8": consul.binary,
 }
 
 

@@ -10,12 +10,7 @@ All listen on loopback and end with the process that started them.
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
-import signal
 import socket
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +18,9 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 from kazoo.retry import KazooRetry
 
-from tests.lab import packages, ports
+from tests.lab import packages
 from tests.lab.authority import Authority
+from tests.lab.cluster import Cluster
 from tests.lab.waiting import until
 
 SUITE = "bookworm"
@@ -71,20 +67,18 @@ def _relink(found: Path) -> None:
             fresh.replace(link)
 
 
-class ZooKeeper:
+class ZooKeeper(Cluster):
     """An ensemble of `size` servers, numbered from 0. `tls` "mutual" demands a client certificate on the TLS port.
 
     `authority` signed the servers' certificates (`ca`), and a client's (`client`).
     """
 
+    name = "ZooKeeper"
+
     def __init__(self, *, size: int = 1, tls: Tls = "") -> None:
-        self.size, self.tls = size, tls
-        self.folder = Path(tempfile.gettempdir()) / f"longshore-lab-{secrets.token_hex(4)}"
-        self.folder.mkdir()
-        (self.folder / "owner").write_text(str(os.getpid()))
+        super().__init__(size, each=4)
+        self.tls = tls
         self._tree = tree()
-        self._ports = [ports.free(4) for _ in range(size)]
-        self._running = dict[int, subprocess.Popen[bytes]]()
         self._client: KazooClient | None = None
         if tls:
             self.authority = Authority(self.folder / "pki")
@@ -92,29 +86,12 @@ class ZooKeeper:
             certificate, key = self.authority.sign("server")
             (self.folder / "both.pem").write_text(certificate.read_text() + key.read_text())
 
-    def __enter__(self) -> ZooKeeper:
-        """Start all servers."""
-        try:
-            for member in range(self.size):
-                self.start(member, wait=False)
-            self.until_healthy()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End them and remove their data."""
-        self.close()
-
     def close(self) -> None:
         """End all servers at once and remove their data."""
         if self._client:
             self._client.stop()
             self._client.close()
-        for member in list(self._running):
-            self.kill(member)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().close()
 
     @property
     def hosts(self) -> list[str]:
@@ -126,46 +103,11 @@ class ZooKeeper:
         """The addresses where they speak TLS."""
         return [f"127.0.0.1:{port + 3}" for port in self._ports]
 
-    @property
-    def running(self) -> list[int]:
-        """The numbers of the servers that were started and not ended."""
-        return sorted(self._running)
-
-    def start(self, member: int, *, wait: bool = True) -> None:
-        """Start a server with the data it has."""
+    def _command(self, member: int) -> list[str | Path]:
         java = next(self._tree.glob("usr/lib/jvm/java-17-*/bin/java"))
         jars = ":".join(f"{self._tree}/usr/share/java/{name}.jar" for name in JARS)
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        with self.log(member).open("ab") as log:
-            self._running[member] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", java, *JAVA, "-cp", jars, main, self._settings(member)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-            )
-        if wait:
-            self.until_healthy()
-
-    def log(self, member: int) -> Path:
-        """Return the file a server writes its log to."""
-        return self.folder / f"{member}.log"
-
-    def kill(self, member: int) -> None:
-        """Kill a server, as a crash would."""
-        self._end(member, signal.SIGKILL)
-
-    def freeze(self, member: int) -> None:
-        """Stop a server where it stands: its connections stay open and silent, as with a machine that hangs."""
-        self._running[member].send_signal(signal.SIGSTOP)
-
-    def thaw(self, member: int) -> None:
-        """Let a frozen server go on."""
-        self._running[member].send_signal(signal.SIGCONT)
-
-    def until_healthy(self) -> None:
-        """Wait until every server that runs serves clients."""
-        until(self._is_healthy, 60, f"ZooKeeper serves (its logs: {self.folder})", every=0.05)
+        return [java, *JAVA, "-cp", jars, main, self._settings(member)]
 
     def leader(self) -> int:
         """Return the number of the server that leads now."""
@@ -281,18 +223,5 @@ class ZooKeeper:
         (folder / "zoo.cfg").write_text("".join(lines))
         return folder / "zoo.cfg"
 
-    def _is_healthy(self) -> bool:
-        for member, process in self._running.items():
-            if process.poll() is not None:
-                raise RuntimeError(
-                    f"ZooKeeper ended with {process.returncode}:\n{self.log(member).read_text()[-3000:]}"
-                )
-            if not self.mode(member):
-                return False
-        return True
-
-    def _end(self, member: int, number: signal.Signals) -> None:
-        process = self._running.pop(member)
-        process.send_signal(number)
-        process.send_signal(signal.SIGCONT)
-        process.wait(30)
+    def _is_healthy(self, member: int) -> bool:
+        return bool(self.mode(member))
