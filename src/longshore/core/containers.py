@@ -52,6 +52,7 @@ class Container:
     exposed: tuple[tuple[int, str], ...] = ()  # port, protocol
     network_mode: str = ""  # "bridge", "host", "none", "container:<id>", a network's name
     stop_signal: str = "SIGTERM"
+    stop_timeout: float = 10.0  # seconds from the stop signal to SIGKILL, unless `docker stop` says otherwise
     created: float = 0.0  # Unix seconds
     started: float = 0.0
     stopping: bool = False  # its stop signal was sent
@@ -82,6 +83,7 @@ def from_inspect(doc: Mapping[str, Any]) -> Container:
         exposed=tuple(sorted(_exposed(config, network))),
         network_mode=_text(host, "NetworkMode"),
         stop_signal=_text(config, "StopSignal") or "SIGTERM",
+        stop_timeout=_seconds(config, "StopTimeout", 10.0),
         created=_moment(doc.get("Created")),
         started=started,
         since=started,
@@ -129,6 +131,11 @@ def _text(doc: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{key} is not text")
     return value
+
+
+def _seconds(doc: Mapping[str, Any], key: str, default: float) -> float:
+    value = doc.get(key)
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else default
 
 
 def _labels(config: Mapping[str, Any]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from longshore.core.address import Here
 from longshore.core.containers import Container, from_inspect
 from longshore.core.model import Problem
 from longshore.sources.docker_here import BEYOND, Place, here_of
-from longshore.sources.docker_signals import ends, number
+from longshore.core.signals import ends, number
 
 LIVE = ("running", "paused", "restarting")
 REPLAY = 15.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from longshore.sources.docker_signals import ends, number
+from longshore.core.signals import ends, number
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ _NAMES = (
     "XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 )
 _NUMBERS = {name: number for number, name in enumerate(_NAMES.split(), start=1)}
+_IGNORED = {_NUMBERS[name] for name in ("CHLD", "CONT", "URG", "WINCH")}
 _NUMBERS |= {"IOT": 6, "CLD": 17, "POLL": 29, "RTMIN": RTMIN, "RTMAX": RTMAX}
 
 
@@ -40,3 +41,8 @@ def ends(signal: int, stop_signal: str) -> bool:
     An unreadable StopSignal counts as TERM, the engine's default.
     """
     return signal != 0 and signal in (KILL, number(stop_signal) or TERM)
+
+
+def does_nothing(signal: str) -> bool:
+    """Say whether a process that does not care about this signal lives on (signal(7): "Ign", and CONT)."""
+    return number(signal) in _IGNORED
