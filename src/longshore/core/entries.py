@@ -52,3 +52,13 @@ class Setting:
 
 Read = Entry | Setting | Broken | None
 """What a layout makes of a key and its value; None: it is no entry, and none was meant (a parent node)."""
+
+COPY = "sync."
+"""What the owner of a copy starts with: an entry that `longshore sync` wrote."""
+SYNCED_BY = "synced-by"
+"""The label that tells it in layouts where entries have no owner."""
+
+
+def is_copy(entry: Entry) -> bool:
+    """Whether an entry is a copy of one in another registry. It is not copied again, and gives way to the original."""
+    return entry.owner.startswith(COPY) or dict(entry.labels).get(SYNCED_BY, "").startswith(COPY)
