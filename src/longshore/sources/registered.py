@@ -22,7 +22,7 @@ from longshore.core.registered_entry import Value
 from longshore.sources.answering import Answer, answer_of
 from longshore.sources.names import REFRESH, Lookup, Names, lookup
 
-__all__ = ["Adapter", "Gate", "Options", "Patience", "Sink", "Value", "watch"]
+__all__ = ["Adapter", "Gate", "Options", "Patience", "Sink", "Value", "ask_doubted", "stream", "watch"]
 
 
 class Sink(Protocol):
@@ -50,6 +50,24 @@ class Adapter(Protocol):
         Raises RegistryError on whatever breaks (also a suspended session, a compaction, no leader), and nothing else.
         Keys are whole keys or paths, as text; bytes that are not UTF-8 are written with "backslashreplace".
         """
+
+
+class Follower(Sink, Protocol):
+    """A sink that outlives failures."""
+
+    def broke(self, error: RegistryError) -> bool:
+        """Know that the registry cannot be watched; False if that is known."""
+
+
+class Doubter(Protocol):
+    """What doubts a sudden loss."""
+
+    @property
+    def freeze(self) -> Freeze: ...
+    @property
+    def doubt(self) -> asyncio.Event: ...
+    def answered(self, mark: Mark, *, alive: bool) -> None: ...
+    def published(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +211,15 @@ async def watch(
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_follow_names(content, names))
-            group.create_task(_doubt(content, patience, answer))
-            await _stream(content, adapter, patience)
+            group.create_task(ask_doubted(content, patience, answer))
+            await stream(content, adapter, patience)
     finally:
         await names.close()
     raise AssertionError("a stream of a registry ended without a reason")
 
 
-async def _stream(content: Content, adapter: Adapter, patience: Patience) -> NoReturn:
+async def stream(content: Follower, adapter: Adapter, patience: Patience) -> NoReturn:
+    """Follow a registry, for ever; what breaks is told, and tried again."""
     tries = 0
     while True:
         try:
@@ -219,7 +238,9 @@ async def _follow_names(content: Content, names: Names) -> NoReturn:
         content.resolved()
 
 
-async def _doubt(content: Content, patience: Patience, answer: Callable[[str, int], Awaitable[Answer]]) -> NoReturn:
+async def ask_doubted(
+    content: Doubter, patience: Patience, answer: Callable[[str, int], Awaitable[Answer]]
+) -> NoReturn:
     """Ask doubted endpoints whether they are there: refused is a clear word, silence must last."""
     silent: dict[Mark, int] = {}
     while True:
