@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from bench import churn, propagation
+from bench import churn, dataplane, propagation
 from bench.table import machine
 from tests.lab import network
 from tests.lab.binaries import SERIES
@@ -23,7 +23,10 @@ def main() -> int:
     losing = chosen.add_parser("churn", help="requests lost while everything changes")
     losing.add_argument("--rate", type=float, default=200, help="requests a second, of all kinds together (200)")
     losing.add_argument("--only", nargs="+", default=[], metavar="WORD", help="only cases whose name has one of these")
-    for each in (timing, losing):
+    serving = chosen.add_parser("dataplane", help="what a request costs, beside a hand-written haproxy.cfg")
+    serving.add_argument("--turns", type=int, default=4, help="turns of each contender with each kind of request (4)")
+    serving.add_argument("--seconds", type=int, default=3, help="length of a turn (3)")
+    for each in (timing, losing, serving):
         each.add_argument("--haproxy", nargs="+", choices=SERIES, default=[SERIES[0], SERIES[-1]], metavar="SERIES")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -32,6 +35,8 @@ def main() -> int:
     network.isolate()
     if wish.benchmark == "propagation":
         met = propagation.run(wish.haproxy, wish.starts, wish.bursts)
+    elif wish.benchmark == "dataplane":
+        met = dataplane.run(wish.haproxy, wish.turns, wish.seconds)
     else:
         met = churn.run(wish.haproxy, wish.rate, wish.only)
     print(f"\n{machine()}; {time.monotonic() - began:.0f} s")
