@@ -1,8 +1,8 @@
 """*Data plane*: what a request costs through longshore's HAProxy, beside one that was configured by hand.
 
 Both have the same two services of two copies each, told apart by host, with checks, and say X-Forwarded-For and
--Proto; longshore's has whatever else longshore puts there: its maps, rules, retries, and servers added at runtime. `wrk`
-keeps 32 connections busy against one after the other, in turns, and the one that begins alternates.
+-Proto; longshore's has whatever else longshore puts there: its maps, rules, retries, and servers added at runtime.
+`wrk` keeps 32 connections busy against one after the other, in turns, and the one that begins alternates.
 
 The bar is on the processor time that HAProxy spends on a request, which is its own work and nobody else's; requests per
 second, where copies, load and HAProxy share the machine's processors, are shown beside it. POSTs have no bar: longshore
