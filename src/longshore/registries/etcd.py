@@ -19,7 +19,7 @@ from longshore.clients.etcd import EtcdClient, Patience
 from longshore.clients.etcd_connect import EtcdSettings, client_of
 from longshore.clients.etcd_faults import DeniedError, EtcdError, LeaseGoneError
 from longshore.clients.etcd_wire import Pair
-from longshore.core.entries import Entry
+from longshore.core.entries import COPY, Entry, is_copy
 from longshore.core.layouts import Layout
 from longshore.registries.etcd_lease import HeldLease
 from longshore.registries.etcd_standing import Standings, Wanted, written
@@ -193,11 +193,14 @@ class EtcdHolder:
             await client.put(key, value)
 
     def _may_replace(self, found: Pair) -> bool:
-        """Whether what stands at a key of ours is nothing, or our own under another lease."""
+        """Whether what stands at a key of ours is nothing, our own under another lease, or a copy of our entry."""
         if not found.revision or found.lease == self._lease.id:
             return True
         entry = self._layout.read(self._settings.prefix, found.key.decode(errors="replace"), found.value)
-        return isinstance(entry, Entry) and bool(entry.owner) and entry.owner == self._owner
+        if not isinstance(entry, Entry):
+            return False
+        gives_way = is_copy(entry) and not self._owner.startswith(COPY)
+        return gives_way or bool(entry.owner and entry.owner == self._owner)
 
     def _back_off(self, tries: int) -> float:
         return min(self._pace.first * 2.0 ** min(tries, 20), self._pace.longest) * random.uniform(0.5, 1.0)  # noqa: S311
