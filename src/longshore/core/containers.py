@@ -68,7 +68,7 @@ def from_inspect(doc: Mapping[str, Any]) -> Container:
         raise ValueError('has no "Id"')
     config, state = _object(doc, "Config"), _object(doc, "State")
     host, network = _object(doc, "HostConfig"), _object(doc, "NetworkSettings")
-    started = _moment(state.get("StartedAt"))
+    started = moment(state.get("StartedAt"))
     name = _text(doc, "Name").removeprefix("/") or identity[:12]
     return Container(
         id=identity,
@@ -84,7 +84,7 @@ def from_inspect(doc: Mapping[str, Any]) -> Container:
         network_mode=_text(host, "NetworkMode"),
         stop_signal=_text(config, "StopSignal") or "SIGTERM",
         stop_timeout=_seconds(config, "StopTimeout", 10.0),
-        created=_moment(doc.get("Created")),
+        created=moment(doc.get("Created")),
         started=started,
         since=started,
     )
@@ -199,7 +199,7 @@ def _port(spelled: object) -> tuple[int, str] | None:
     return int(number), protocol.lower() or "tcp"
 
 
-def _moment(spelled: object) -> float:
+def moment(spelled: object) -> float:
     """Read an RFC 3339 moment, with nanoseconds; 0.0 for none ("0001-01-01T00:00:00Z") or one that cannot be read."""
     if not isinstance(spelled, str):
         return 0.0

@@ -97,7 +97,7 @@ async def follow(
     ssh: str = "ssh",
 ) -> NoReturn:
     """Keep a picture up to date, for ever, and show it whenever it may have changed."""
-    tls = _tls_files(settings.tls)
+    tls = tls_files(settings.tls)
     tries = 0
 
     def changed() -> None:
@@ -188,7 +188,8 @@ def back_off(patience: Patience, tries: int) -> float:
     return min(patience.first * 2.0 ** min(tries, 20), patience.longest) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
-def _tls_files(tls: TlsSettings | None) -> TlsFiles | None:
+def tls_files(tls: TlsSettings | None) -> TlsFiles | None:
+    """Name the files as the client wants them."""
     if tls is None:
         return None
     return TlsFiles(*(str(path) if path else "" for path in (tls.ca, tls.cert, tls.key)))

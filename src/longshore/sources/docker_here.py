@@ -39,7 +39,7 @@ async def find_here(client: DockerClient) -> Here:
 
 async def find_place(client: DockerClient) -> Place:
     """The same, with the container whose networks decide. Raises DockerError."""
-    for identity in own_ids(_read("/proc/self/mountinfo"), _read("/proc/self/cgroup"), socket.gethostname()):
+    for identity in ids_of_this_process():
         document = await client.inspect(identity)
         if document is None or not _is_us(document, identity):
             continue
@@ -50,6 +50,11 @@ async def find_place(client: DockerClient) -> Place:
         here = here_of(document, Here(in_container=True, container=us))
         return Place(await _with_beyond(client, here), str(document.get("Id", "")))
     return Place(await _with_beyond(client, Here(remote=await client.address())))
+
+
+def ids_of_this_process() -> tuple[str, ...]:
+    """Give what may be the id of the container that longshore runs in, the surest first; none on a plain host."""
+    return own_ids(_read("/proc/self/mountinfo"), _read("/proc/self/cgroup"), socket.gethostname())
 
 
 def here_of(document: Mapping[str, Any], before: Here) -> Here:
