@@ -186,7 +186,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(written: Writ
         "longshore.yaml:12:71: sources.docker.tls: has only one of cert and key",
         'longshore.yaml:14:3: services.no de: "no de" is not a name',
         "longshore.yaml:14:17: services.no de.from: expected at least one of image, label, service, path, "
-        "tag: which of them are meant?",
+        "tag, name: which are meant?",
         "longshore.yaml:16:5: services.db.wieght: unknown key",
         'longshore.yaml:17:11: services.db.hold: "10x" is not a duration',
         "longshore.yaml:18:5: services.db.port: has no meaning here",
@@ -220,7 +220,7 @@ def test_an_unknown_key_is_a_mistake_with_a_suggestion(written: Written, text: s
 
 def test_sources_of_types_that_do_not_exist_name_those_that_do(written: Written) -> None:
     assert written.problems("sources: {east: {type: dockr}}") == [
-        'longshore.yaml:1:17: sources.east: unknown source type "dockr"; known are: docker, file, '
+        'longshore.yaml:1:17: sources.east: unknown source type "dockr"; known are: docker, file, dns, '
         "etcd, zookeeper, consul"
     ]
 

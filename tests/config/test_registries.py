@@ -165,7 +165,7 @@ def test_mistakes_in_the_registrar_s_section_are_said(written: Written, text: st
         ("{from: {source: consul, path: /x}}", "services.a.from.path: Consul's services stand beneath no path"),
         (
             "{from: {source: files, service: x}}",
-            'services.a.from.source: source "files" has no containers or entries to pick from; '
+            'services.a.from.source: source "files" has no containers, entries or names to pick from; '
             "expected one of: docker, etcd, consul",
         ),
     ],

@@ -13,7 +13,7 @@ from typing import Any
 from longshore.agent.connect_registries import picks_of, registry_work
 from longshore.agent.metrics import Metrics
 from longshore.config.load import Loaded
-from longshore.config.schema import Config, DockerSource, FileSource
+from longshore.config.schema import Config, DnsSource, DockerSource, FileSource
 from longshore.core.build import OperatorService, Options
 from longshore.core.capabilities import Capabilities
 from longshore.core.conflicts import address_of
@@ -141,6 +141,8 @@ def sources_of(
                 work[name] = partial(docker.watch, name, source, options, publish)
             case FileSource():
                 work[name] = partial(file.watch, name, source, publish, last=last.get(name))
+            case DnsSource():
+                pass  # follows
             case _:
                 gate = gates.setdefault(name, Gate())
                 work[name] = registry_work(loaded, name, source, publish, last.get(name), gate)

@@ -13,6 +13,7 @@ from typing import Any
 from longshore.agent.connect import CONFIGURED, operator_services, reserved_of
 from longshore.cli.ending import FINDING, USAGE, End
 from longshore.config import Loaded
+from longshore.config.dns import DnsSource
 from longshore.config.entries import FixedService
 from longshore.config.registries import Registry
 from longshore.config.sources import DockerSource, FileSource
@@ -49,6 +50,8 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
             snapshots.append(_folder(name, source.path, found))
         elif isinstance(source, Registry):
             found.notes.append(f"source {name}: its registry is not asked")
+        elif isinstance(source, DnsSource):
+            found.notes.append(f"source {name}: its nameservers are not asked")
         elif containers is not None and name == docker:
             options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
             snapshots.append(Snapshot(name, *build(containers, options)))

@@ -20,6 +20,9 @@ from longshore.core.values import RefusedError, words
 CONTAINERS = ("docker",)  # types of sources that have containers
 ONLY_CONTAINERS = ("image",)  # conditions of `from` that only containers can fulfil …
 ONLY_ENTRIES = ("path", "tag")  # … and only registry entries
+NAMES = ("dns",)  # types of sources that have names
+ONLY_NAMES = ("name", "type")  # what only they can be asked for
+NOT_NAMES = ("image", "label", "service", "path", "tag")
 
 
 def check(config: Config, document: Document) -> list[ConfigProblem]:
@@ -56,7 +59,7 @@ def _overlap(one: str, other: str) -> bool:
 
 def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
     types = {name: source.type for name, source in config.sources.items()}
-    usable = [name for name, kind in types.items() if kind in (*CONTAINERS, *REGISTRIES)]
+    usable = [name for name, kind in types.items() if kind in (*CONTAINERS, *REGISTRIES, *NAMES)]
     for name, service in config.services.items():
         if service.from_ is None:
             continue
@@ -66,7 +69,7 @@ def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
             continue
         path = ("services", name, "from", "source")
         if source in types:
-            what = f'source "{source}" has no containers or entries to pick from'
+            what = f'source "{source}" has no containers, entries or names to pick from'
             hint = f"expected one of: {', '.join(usable)}" if usable else "expected a source of type docker"
         else:
             what, hint = f'there is no source "{source}"', suggestion(source, config.sources)
@@ -76,12 +79,14 @@ def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
 def _conditions(name: str, picked: From, kind: str, document: Document) -> Iterator[ConfigProblem]:
     """Conditions that nothing in such a source can fulfil."""
     path = ("services", name, "from")
-    strange = ONLY_ENTRIES if kind in CONTAINERS else ONLY_CONTAINERS
+    strange = NOT_NAMES if kind in NAMES else (ONLY_ENTRIES if kind in CONTAINERS else ONLY_CONTAINERS) + ONLY_NAMES
     for key in strange:
-        if getattr(picked, key) is not None:
+        if key in picked.model_fields_set:
             what = f"has no meaning for a source of type {kind}"
             yield ConfigProblem(document.place((*path, key), key=True), what, (*path, key))
-    if picked.path is not None and kind == "consul":
+    if kind in NAMES:
+        yield from _name(path, picked, document)
+    elif picked.path is not None and kind == "consul":
         what = "Consul's services stand beneath no path"
         yield ConfigProblem(document.place((*path, "path"), key=True), what, (*path, "path"), "use service or tag")
     if picked.label is not None:
@@ -93,6 +98,19 @@ def _conditions(name: str, picked: From, kind: str, document: Document) -> Itera
             if unlike and kind in CONTAINERS:
                 what = "containers are picked by labels they have"
                 yield ConfigProblem(document.place((*path, "label")), what, (*path, "label"), 'write "tier=web"')
+
+
+def _name(path: Path, picked: From, document: Document) -> Iterator[ConfigProblem]:
+    """What a name in DNS needs."""
+    if picked.name is None:
+        hint = "write `name: tasks.web`, with `port`, or with `type: srv`"
+        yield ConfigProblem(document.place(path, key=True), "says no name to look up", path, hint)
+    elif picked.type == "a" and picked.port is None:
+        hint = "add `port`, or `type: srv` if the name has SRV records"
+        yield ConfigProblem(document.place(path, key=True), "says no port, and addresses have none", path, hint)
+    elif picked.type == "srv" and picked.port is not None:
+        here = (*path, "port")
+        yield ConfigProblem(document.place(here, key=True), "SRV records say the port themselves", here, "remove it")
 
 
 def _register(config: Config, document: Document) -> Iterator[ConfigProblem]:

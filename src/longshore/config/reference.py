@@ -105,7 +105,7 @@ def _section(title: str, section: type[Section], path: tuple[str, ...]) -> Itera
     yield ""
     for below, named_as, model in inner:
         name = (named_as,) if named_as else ()
-        if "type" in model.model_fields:
+        if name and "type" in model.model_fields:
             name = (str(model.model_fields["type"].default),)
         yield from _section(f"`{'.'.join((*below, *name))}`", model, (*below, *name))
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from longshore.config.dns import DnsSource
 from longshore.config.engine import EngineTls
 from longshore.config.fields import BindAddresses, Duration, FilePath, Name, OptionalBindAddress
 from longshore.config.haproxy import HaproxyConfig
@@ -28,6 +29,7 @@ __all__ = [
     "AdminConfig",
     "Config",
     "ConsulSource",
+    "DnsSource",
     "DockerSource",
     "EngineTls",
     "EtcdSource",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -31,6 +31,13 @@ def prefix(value: str) -> str:
     if {".", ".."} & set(parts):
         raise RefusedError(f'{shown(value)} contains "." or ".."')
     return "/" + "/".join(parts)
+
+
+def dns_name(value: str) -> str:
+    """Check a name that is looked up in DNS; it comes back in lower case, without the dot at the end."""
+    if places.ip(value):
+        raise RefusedError(f"{shown(value)} is an address, not a name", "list addresses in `endpoints`")
+    return places.machine(value)
 
 
 def endpoint(value: Any) -> Any:
@@ -74,7 +81,7 @@ class FixedEndpoint(Section):
 
 
 class From(Section):
-    """Which discovered containers or registry entries make up a service. All that is said must match."""
+    """Which containers, registry entries or names of DNS make up a service. All that is said must match."""
 
     source: str = "docker"
     """Name of the source."""
@@ -88,14 +95,19 @@ class From(Section):
     """Registry entries: the path beneath which they stand, anywhere in etcd or ZooKeeper: "/nerve/services/web"."""
     tag: str | None = Field(default=None, min_length=1)
     """Registry entries: a tag they carry."""
+    name: Annotated[str, AfterValidator(dns_name)] | None = None
+    """DNS: the whole name to look up: "tasks.web", "_web._tcp.example.com". No search domain is added."""
+    type: Literal["a", "srv"] = "a"
+    """DNS: which records: `a` (addresses, with the `port` said here) or `srv` (address, port, weight and priority)."""
     port: Port | None = None
-    """The container's port; default: the only one it exposes. Of registry entries: in place of the registered one."""
+    """The container's port; default: the only one it exposes. Of registry entries: in place of the registered one. Of
+    a name in DNS: needed, unless it has SRV records."""
 
     @model_validator(mode="after")
     def says_what(self) -> Self:
         """At least one condition must be there."""
-        if not (self.image or self.label or self.service or self.path or self.tag):
-            raise ValueError("expected at least one of image, label, service, path, tag: which of them are meant?")
+        if not (self.image or self.label or self.service or self.path or self.tag or self.name):
+            raise ValueError("expected at least one of image, label, service, path, tag, name: which are meant?")
         return self
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
+from longshore.config.dns import DnsSource
 from longshore.config.engine import Engine, grouping
 from longshore.config.fields import FilePath
 from longshore.config.registries import REGISTRIES, ConsulSource, EtcdSource, ZookeeperSource
@@ -38,8 +39,8 @@ class FileSource(Section):
     """The folder; every `*.yaml` and `*.yml` in it is read, again when its content changes. A single file works too."""
 
 
-SourceConfig = DockerSource | FileSource | EtcdSource | ZookeeperSource | ConsulSource
-SOURCES: dict[str, type[SourceConfig]] = {"docker": DockerSource, "file": FileSource, **REGISTRIES}
+SourceConfig = DockerSource | FileSource | DnsSource | EtcdSource | ZookeeperSource | ConsulSource
+SOURCES: dict[str, type[SourceConfig]] = {"docker": DockerSource, "file": FileSource, "dns": DnsSource, **REGISTRIES}
 
 
 def source_type(value: Any) -> str | None:
@@ -82,6 +83,7 @@ def known_type(value: Any) -> Any:
 AnySource = Annotated[
     Annotated[DockerSource, Tag("docker")]
     | Annotated[FileSource, Tag("file")]
+    | Annotated[DnsSource, Tag("dns")]
     | Annotated[EtcdSource, Tag("etcd")]
     | Annotated[ZookeeperSource, Tag("zookeeper")]
     | Annotated[ConsulSource, Tag("consul")],
