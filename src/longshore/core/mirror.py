@@ -18,7 +18,7 @@ from longshore.core.model import Endpoint, Service
 from longshore.core.places import joined
 from longshore.core.registered_entry import Options
 
-OWNED = ("native", "catalog")
+OWNED = ("native",)
 """Layouts whose entries say their owner …"""
 LABELLED = ("nerve",)
 """… and those that say it by a label. Of the others nobody can tell a copy from an original."""
@@ -37,7 +37,7 @@ class PassedOver:
 class Mirror:
     """From what stands in FROM, and by itself in TO, to what must be held in TO.
 
-    `layout` is TO's; "catalog" is Consul's own.
+    `layout` is TO's.
     """
 
     def __init__(self, options: Options, owner: str, layout: str) -> None:
