@@ -97,7 +97,7 @@ async def told(limit: float) -> AsyncIterator[None]:
 def _words(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "its name does not resolve"
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    return os.strerror(error.errno).lower() if error.errno else str(error) or "closed the connection"
 
 
 async def _connected(target: Target, sock: socket.socket, patience: float) -> None:

@@ -29,6 +29,7 @@ from longshore.agent.register_check_target import CheckTarget, connected
 from longshore.core.places import joined
 
 MOST = 64 * 1024  # bytes that are read, whatever they are
+SETTINGS = b"\4"  # the kind of the frame that everybody begins with
 SERVING = 1
 STATES = {0: "UNKNOWN", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 NOT_FOUND, UNIMPLEMENTED = "5", "12"
@@ -105,8 +106,9 @@ async def _answer(http: H2Connection, reader: asyncio.StreamReader, writer: asyn
         data = await reader.read(4096)
         if not data:
             raise CheckFailed("closed the connection without a complete answer" if got else "empty answer")
-        if not got and data.startswith(b"HTTP/1"):
-            raise CheckFailed("not a gRPC server: it speaks HTTP/1")
+        if not got and data[3:4] not in (b"", SETTINGS):
+            what = "it speaks HTTP/1" if data.startswith(b"HTTP/1") else f"no HTTP/2, it begins with {data[:20]!r}"
+            raise CheckFailed(f"not a gRPC server: {what}")
         got += len(data)
         if got > MOST:
             raise CheckFailed("its answer is too long for a health check")
