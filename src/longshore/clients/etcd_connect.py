@@ -9,18 +9,7 @@ from typing import Protocol
 from longshore.clients.etcd import EtcdClient
 from longshore.clients.etcd_faults import EtcdError
 from longshore.clients.etcd_gateway import Login, Patience
-from longshore.clients.tls import TlsFiles
-
-
-class TlsSettings(Protocol):
-    """Certificates for https:// endpoints."""
-
-    @property
-    def ca(self) -> Path | None: ...  # noqa: D102  the names say it
-    @property
-    def cert(self) -> Path | None: ...  # noqa: D102
-    @property
-    def key(self) -> Path | None: ...  # noqa: D102
+from longshore.clients.tls import TlsSettings, files_of
 
 
 class EtcdSettings(Protocol):
@@ -44,11 +33,7 @@ def client_of(settings: EtcdSettings, patience: Patience = Patience()) -> EtcdCl
     if settings.username:
         path = settings.password_file
         login = Login(settings.username, lambda: _password(path))
-    tls = None
-    if settings.tls is not None:
-        files = (settings.tls.ca, settings.tls.cert, settings.tls.key)
-        tls = TlsFiles(*(str(path) if path else "" for path in files))
-    return EtcdClient(settings.endpoints, login=login, tls=tls, patience=patience)
+    return EtcdClient(settings.endpoints, login=login, tls=files_of(settings.tls), patience=patience)
 
 
 def _password(path: Path | None) -> str:

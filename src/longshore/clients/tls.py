@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from longshore.clients.faults import TlsFault, first_line
 
@@ -19,6 +20,24 @@ class TlsFiles:
     ca: str = ""
     cert: str = ""
     key: str = ""
+
+
+class TlsSettings(Protocol):
+    """Files as a section of the configuration names them."""
+
+    @property
+    def ca(self) -> Path | None: ...  # noqa: D102  the names say it
+    @property
+    def cert(self) -> Path | None: ...  # noqa: D102
+    @property
+    def key(self) -> Path | None: ...  # noqa: D102
+
+
+def files_of(settings: TlsSettings | None) -> TlsFiles | None:
+    """Take the files of a section; None if there is no such section."""
+    if settings is None:
+        return None
+    return TlsFiles(*(str(path) if path else "" for path in (settings.ca, settings.cert, settings.key)))
 
 
 def client_context(files: TlsFiles) -> ssl.SSLContext:

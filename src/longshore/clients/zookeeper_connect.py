@@ -7,20 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from longshore.clients.tls import TlsFiles
+from longshore.clients.tls import TlsSettings, files_of
 from longshore.clients.zookeeper import ZooKeeper
 from longshore.clients.zookeeper_faults import ZooKeeperError
-
-
-class TlsSettings(Protocol):
-    """Certificates, when the servers speak TLS."""
-
-    @property
-    def ca(self) -> Path | None: ...  # noqa: D102  the names say it
-    @property
-    def cert(self) -> Path | None: ...  # noqa: D102
-    @property
-    def key(self) -> Path | None: ...  # noqa: D102
 
 
 class ZooKeeperSettings(Protocol):
@@ -39,11 +28,7 @@ class ZooKeeperSettings(Protocol):
 def session_of(settings: ZooKeeperSettings, session: float, news: asyncio.Event | None = None) -> ZooKeeper:
     """Prepare a session, to be used as `async with`. Raises RegistryError when a file cannot be used."""
     digest = _credentials(settings.auth_file) if settings.auth_file else ""
-    tls = None
-    if settings.tls is not None:
-        files = (settings.tls.ca, settings.tls.cert, settings.tls.key)
-        tls = TlsFiles(*(str(path) if path else "" for path in files))
-    return ZooKeeper(settings.hosts, session=session, digest=digest, tls=tls, news=news)
+    return ZooKeeper(settings.hosts, session=session, digest=digest, tls=files_of(settings.tls), news=news)
 
 
 def _credentials(path: Path) -> str:
