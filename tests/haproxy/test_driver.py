@@ -202,7 +202,7 @@ async def test_a_new_longshore_adopts_what_runs_and_goes_on_without_a_reload(tmp
         assert await second.driver.adopt()
         assert second.driver.running
         server = next(iter(second.wanter.servers(web).values()))
-        assert second.driver.running.serves("web", server.name)
+        assert second.driver.running.places_of("web", server)
         done = await second.driver.apply(second.wanted(service("web", one, two)))
         assert done.reloaded is None
         assert {await w.answers("web.test") for _ in range(4)} == {"one", "two"}

@@ -46,7 +46,7 @@ class Answers:
         """The present state; cheap, no I/O."""
         b = self._balancer
         view = self._view()
-        services = view.services(b.known.values())
+        services = view.services(b.wanting.known.values())
         counters = b.driver.counters
         return Status(
             version=__version__,
@@ -166,7 +166,7 @@ class Answers:
         return {name: gate.kept for name, gate in self.gates.items()}
 
     def _find(self, service: str, endpoint: str | None) -> tuple[Service, tuple[Endpoint, ...]]:
-        known = self._balancer.known
+        known = self._balancer.wanting.known
         found = known.get(service)
         if found is None:
             names = ", ".join(sorted(known)[:10]) or "none"
@@ -182,7 +182,7 @@ class Answers:
 
     def _known(self) -> Known:
         b = self._balancer
-        services = tuple(b.known.values())
+        services = tuple(b.wanting.known.values())
         return Known(
             services,
             b.driver.running.frontends if b.driver.running else b.setup.frontends,
@@ -198,7 +198,13 @@ class Answers:
     def _view(self) -> shown.View:
         b = self._balancer
         return shown.View(
-            b.driver.running, b.wanter, b.admission, b.desired.overrides, b.stats, b.routed.since, time.time()
+            b.driver.running,
+            b.wanting.wanter,
+            b.wanting.admission,
+            b.desired.overrides,
+            b.stats,
+            b.routed.since,
+            time.time(),
         )
 
     def haproxy(self) -> HaproxyStatus:
@@ -228,9 +234,9 @@ class Answers:
             *((b.desired.store.problem,) if b.desired.store.problem else ()),
             *((b.trouble,) if b.trouble else ()),
             *b.desired.problems,
-            *b.broken.values(),
-            *b.quarantine.problems,
-            *b.ports.problems(b.known.values(), b.setup.frontends),
-            *b.admission.problems,
+            *b.wanting.broken.values(),
+            *b.wanting.quarantine.problems,
+            *b.wanting.ports.problems(b.wanting.known.values(), b.setup.frontends),
+            *b.wanting.admission.problems,
         ]
         return tuple(dict.fromkeys(found))

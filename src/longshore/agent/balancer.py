@@ -1,8 +1,8 @@
 """The balancer's loop: whatever changes, work out what is wanted and bring HAProxy there.
 
     source ─ snapshot ─┐
-    source ─ snapshot ─┼─▶ Desired ─▶ Admission ─▶ Wanter ─▶ Driver ─▶ HAProxy
-    operator, checks ──┘      services    may serve   backends   plan, apply
+    source ─ snapshot ─┼─▶ Desired ─▶ Wanting ─▶ Driver ─▶ HAProxy
+    operator, checks ──┘      services    backends   plan, apply
 
 One task does that, woken by `poke`. A burst is coalesced by doing the next round when the last one is applied, never by
 sleeping. Around it run the slow tasks: deleting what has retired, saving files, looking for drift, watching HAProxy.
@@ -17,19 +17,17 @@ from typing import Any
 
 import structlog
 
-from longshore.agent.checks import Admission
 from longshore.agent.connect import Setup
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Done, Driver
 from longshore.agent.journal import Journal
 from longshore.agent.pace import Backoff, forever
-from longshore.agent.ports import Ports
 from longshore.agent.routed import Routed
+from longshore.agent.wanting import Wanting
 from longshore.clients.haproxy_faults import HAProxyError
-from longshore.core.model import Problem, Service, Snapshot
-from longshore.core.quarantine import Quarantine, suspects
-from longshore.core.unmet import unmet
-from longshore.core.wanted import Wanted, WantedBackend, Wanter, own_frontends
+from longshore.core.model import Problem, Snapshot
+from longshore.core.quarantine import suspects
+from longshore.core.wanted import Wanted
 from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import ConfigError
 from longshore.haproxy.observe import ServerStat, stats
@@ -49,23 +47,15 @@ class Balancer:
         self.driver = driver
         self.desired = desired
         self.journal = journal
-        self.wanter = Wanter(driver.caps, driver.paths)
-        self.admission = Admission(self._answered)
-        self.ports = Ports(setup.busy)
-        self.quarantine = Quarantine()
+        self.wanting = Wanting(setup, driver, desired, self.poke)
         self.routed = Routed(journal, setup.meter)
         self.stats: dict[tuple[str, str], ServerStat] = {}
         self.trouble: Problem | None = None  # why the last round failed
-        self.broken: dict[str, Problem] = {}  # services that cannot be turned into a backend
         self.ready = False
         self.started = time.time()
         self.haproxy_started = 0.0
         self._changed = asyncio.Event()
         self._begun = self._ended = 0  # rounds
-        self._touched: set[str] = set()
-        self._recheck = True
-        self.known: dict[str, Service] = {}
-        self._wanted: Wanted | None = None
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take a source's snapshot."""
@@ -74,12 +64,12 @@ class Balancer:
 
     def poke(self, *, recheck: bool = False) -> None:
         """Something changed: do a round. `recheck`: what HAProxy runs may not be what we left there."""
-        self._recheck = self._recheck or recheck
+        self.wanting.recheck = self.wanting.recheck or recheck
         self._changed.set()
 
     async def reload(self, reason: str) -> Reloaded:
         """Reload HAProxy because somebody asked for it, or because a certificate changed. Raises `HAProxyError`."""
-        return await self.driver.reload(self._want(self._services()), reason)
+        return await self.driver.reload(self._want(), reason)
 
     async def settled(self) -> None:
         """Wait until a round that knows everything said so far has ended."""
@@ -93,19 +83,19 @@ class Balancer:
         self.driver.files.prepare()
         adopted = await self.driver.adopt()
         if adopted:
-            self.wanter = Wanter(self.driver.caps, self.driver.paths)
+            self.wanting.adopted()
             self.journal.add("HAProxy adopted", f"pid {self.driver.process.pid} was running and goes on unchanged")
         await self.desired.first_answers(FIRST_ANSWER)
         if not adopted:
             await self._launch()
         self.haproxy_started = time.time()
-        self._recheck = True
+        self.wanting.recheck = True
         await self._round()
 
     async def _launch(self) -> None:
         """Start HAProxy with what is wanted; what it refuses is set aside."""
         while True:
-            wanted = self._want(self._services())
+            wanted = self._want()
             try:
                 await self.driver.start(wanted)
                 break
@@ -122,7 +112,7 @@ class Balancer:
 
     async def close(self) -> None:
         """Stop probing and write what runs to disk."""
-        await self.admission.prober.close()
+        await self.wanting.admission.prober.close()
         try:
             await self.driver.save()
         except HAProxyError as error:
@@ -161,7 +151,7 @@ class Balancer:
             self.journal.touch()
 
     async def _one_round(self) -> bool:
-        wanted = self._want(self._services())
+        wanted = self._want()
         began = time.monotonic()
         try:
             done = await self.driver.apply(wanted)
@@ -172,7 +162,7 @@ class Balancer:
             self._say_trouble(Problem("longshore", f"a round failed: {error!r}", "This is a defect: please report it."))
             return False
         self.trouble = None
-        if trying := self.quarantine.taken(self.known.values()):
+        if trying := self.wanting.quarantine.taken(self.wanting.known.values()):
             self.poke(recheck=True)
         self._note(done)
         if done.steps:
@@ -180,43 +170,8 @@ class Balancer:
         self.ready = self.ready or (self.desired.complete and not trying)
         return not done.refused
 
-    def _services(self) -> tuple[Service, ...]:
-        desired = self.desired.services()
-        self.quarantine.forget({service.name for service in desired})
-        services = self.quarantine.admit(desired)
-        self.known = {service.name: service for service in services}
-        return services
-
-    def _want(self, services: tuple[Service, ...]) -> Wanted:
-        """Turn services into what HAProxy should run; one that cannot be is left out and said."""
-        recheck, self._recheck = self._recheck, False
-        touched, self._touched = self._touched, set()
-        overrides = self.desired.overrides
-        backends: dict[str, WantedBackend] = {}
-        broken: dict[str, Problem] = {}
-        good: list[Service] = []
-        for service in services:
-            try:
-                self.wanter.servers(service)
-                good.append(service)
-            except ValueError as error:
-                broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
-        self.admission.ask(good, self.wanter, self.driver.running, again=recheck)
-        for service in good:
-            again = recheck or service.name in touched
-            try:
-                backends[service.name] = self.wanter.backend(service, overrides, self.admission.serves, recheck=again)
-            except ValueError as error:
-                broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
-            if problem := unmet(service, self.driver.caps):
-                broken[service.name] = problem
-        self.broken = broken
-        self.wanter.forget(backends)
-        ours = self.driver.running.addresses if self.driver.running else frozenset()
-        ask = self.setup.frontends if self.driver.running else ()  # at the start, a busy one of these is the end
-        taken = self.ports.look(good, ask, ours, time.monotonic())
-        frontends = (*self.ports.free(self.setup.frontends), *own_frontends(good, self.driver.paths, taken))
-        return Wanted(self.setup.process, frontends, backends)
+    def _want(self) -> Wanted:
+        return self.wanting.wanted(self.setup, self.stats)
 
     def _failed(self, error: HAProxyError, wanted: Wanted) -> bool:
         if isinstance(error, ConfigError) and self._set_aside(error, wanted):
@@ -226,7 +181,9 @@ class Balancer:
         return False
 
     def _set_aside(self, error: ConfigError, wanted: Wanted) -> bool:
-        return self.quarantine.refused(suspects(self.known.values(), wanted, self.driver.running), error.why)
+        return self.wanting.quarantine.refused(
+            suspects(self.wanting.known.values(), wanted, self.driver.running), error.why
+        )
 
     def _say_trouble(self, problem: Problem) -> None:
         if self.trouble != problem:
@@ -236,17 +193,13 @@ class Balancer:
     def _note(self, done: Done) -> None:
         running = self.driver.running
         if running is not None:
-            self.routed.note(done.steps, running, self.known, self.wanter)
+            self.routed.note(done.steps, running, self.wanting.known, self.wanting.wanter)
             self.routed.all_in(running)
         refused = {refusal.step for refusal in done.refused}
         for step in done.steps:
             self.setup.meter.step(type(step).__name__, ok=step not in refused)
         for refusal in done.refused:
             log.warning("HAProxy refused a step", step=repr(refusal.step), answer=refusal.answer)
-
-    def _answered(self, service: str) -> None:
-        self._touched.add(service)
-        self.poke()
 
     async def _tidy(self) -> None:
         while True:
@@ -272,7 +225,7 @@ class Balancer:
             began = time.monotonic()
             now = await stats(self.driver.process.runtime(), self.stats)
             if {k: v.status for k, v in now.items()} != {k: v.status for k, v in self.stats.items()}:
-                self.journal.touch()
+                self.poke()  # it may matter to who comes first
             self.stats = now
             await asyncio.sleep(max(LOOK, 20 * (time.monotonic() - began)))
 
@@ -295,5 +248,9 @@ class Balancer:
         """What only time changes: services are forgotten, drains become maint, busy addresses are tried again."""
         while True:
             await asyncio.sleep(1.0)
-            if self.admission.overdue(time.monotonic()) or self.desired.tick(time.time()) or self.ports.taken:
+            if (
+                self.wanting.admission.overdue(time.monotonic())
+                or self.desired.tick(time.time())
+                or self.wanting.ports.taken
+            ):
                 self.poke()

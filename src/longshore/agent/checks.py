@@ -36,10 +36,16 @@ class Admission:
         """Whether an endpoint may get traffic."""
         return self._is_running(service, server) or key_of(service, server) in self.prober.admitted
 
-    def ask(self, services: Iterable[Service], wanter: Wanter, running: Running | None, *, again: bool = False) -> None:
-        """Probe what is new among these services and not yet in HAProxy. `again`: what runs may have changed unseen."""
+    def ask(
+        self, services: Iterable[Service], wanter: Wanter, running: Running | None, *, again: bool = False
+    ) -> list[str]:
+        """Probe what is new among these services and not yet in HAProxy. `again`: what runs may have changed unseen.
+
+        Returns the names of the services that were looked at.
+        """
         self._running = running
         now: dict[str, tuple[Service, dict[str, Target]]] = {}
+        looked = []
         for service in services:
             known = self._asked.get(service.name)
             if known and known[0] is service and not known[1] and not again:
@@ -54,10 +60,12 @@ class Admission:
                 if e.state is EndpointState.READY and not self._is_running(service, servers[e.id])
             }
             now[service.name] = (service, targets)
+            looked.append(service.name)
         self._asked = now
         self.prober.want({key: target for _, targets in now.values() for key, target in targets.items()})
         clock = time.monotonic()
         self._since = {key: self._since.get(key, clock) for key in self.prober.waiting}
+        return looked
 
     def overdue(self, clock: float) -> bool:
         """Look who has not answered for too long; True if that has changed."""
@@ -81,15 +89,15 @@ class Admission:
         return waiting.reason if waiting else ""
 
     def _is_running(self, service: Service, server: Server) -> bool:
-        return self._running is not None and self._running.serves(service.name, server.name)
+        return self._running is not None and bool(self._running.places_of(service.name, server))
 
     def _answered(self, key: str) -> None:
         self._on_answer(key.partition("/")[0])
 
 
 def key_of(service: Service, server: Server) -> str:
-    """The prober's key of a server: names of services contain no slash."""
-    return f"{service.name}/{server.name}"
+    """The prober's key of a server, the same as of its twin: names of services contain no slash."""
+    return f"{service.name}/{server.key}"
 
 
 def _overdue(service: Service, target: Target, reason: str) -> Problem:

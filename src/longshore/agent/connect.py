@@ -18,6 +18,7 @@ from longshore.core.build import OperatorService, Options
 from longshore.core.capabilities import Capabilities
 from longshore.core.conflicts import address_of
 from longshore.core.model import Service, Snapshot
+from longshore.core.prefer import Here
 from longshore.core.profile import Profile, profile_of
 from longshore.core.render import Bind, Frontend, Paths, Process
 from longshore.haproxy import addresses
@@ -25,6 +26,7 @@ from longshore.haproxy.attached import Attached
 from longshore.haproxy.contract import Process as Running
 from longshore.haproxy.faults import BusyAddress
 from longshore.haproxy.managed import Managed
+from longshore.haproxy.own_address import own_address
 from longshore.sources import docker, file, fixed
 from longshore.sources.registered import Gate
 
@@ -41,6 +43,13 @@ class Setup:
     frontends: tuple[Frontend, ...]
     busy: Callable[[list[str]], list[BusyAddress]]
     meter: Metrics
+    here: Here
+
+
+def here_of(config: Config) -> Here:
+    """Where this balancer is."""
+    here = config.here
+    return Here(here.host_name(config.register_), here.zone_name(config.register_), own_address)
 
 
 def paths_of(config: Config) -> Paths:

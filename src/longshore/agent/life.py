@@ -75,6 +75,7 @@ class Life:
             connect.frontends_of(config, paths, self._certificates.usable),
             connect.busy_for(process),
             meter,
+            connect.here_of(config),
         )
         desired = Desired(
             tuple(connect.source_names(self.loaded)),
@@ -172,6 +173,7 @@ class Life:
             connect.frontends_of(config, driver.paths, self._certificates.usable),
             self.balancer.setup.busy,
             self.balancer.setup.meter,
+            connect.here_of(config),
         )
         driver.spare = config.haproxy.spare_slots
         self.balancer.desired.set_sources(

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from longshore.agent.report import HaproxyStatus, RegistrarStatus, ShownState, Status
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-STATES: tuple[ShownState, ...] = ("up", "down", "waiting", "checking", "stopping", "drain", "maint", "off")
+STATES: tuple[ShownState, ...] = ("up", "down", "waiting", "checking", "stopping", "drain", "maint", "off", "standby")
 
 
 class Metrics:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from longshore.core.explain import Explanation
-from longshore.core.model import Mode, Problem, Route
+from longshore.core.model import Mode, Problem, Role, Route
 
 AdminState = Literal["ready", "drain", "maint"]
-ShownState = Literal["up", "down", "waiting", "checking", "stopping", "drain", "maint", "off"]
+ShownState = Literal["up", "down", "waiting", "checking", "stopping", "drain", "maint", "off", "standby"]
 SourceState = Literal["current", "stale", "starting"]
 
 
@@ -25,7 +25,8 @@ class EndpointStatus:
 
     up: gets traffic · down: HAProxy's check fails · waiting: the source says not yet (HEALTHCHECK, paused) ·
     checking: its first check has not succeeded yet · stopping: the engine sent its stop signal ·
-    drain, maint: an operator took it out · off: weight 0, gets no new requests.
+    drain, maint: an operator took it out · off: weight 0, gets no new requests · standby: it is not its turn, and
+    HAProxy does not know it (`only: leader`).
     """
 
     id: str
@@ -41,6 +42,8 @@ class EndpointStatus:
     sessions: int | None = None  # requests or connections it serves now; None: HAProxy was not asked yet
     backup: bool = False
     host: str = ""
+    zone: str = ""
+    role: Role = ""  # with `prefer` and `only`: what it is to its service
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class View:
             stat.sessions if stat else None,
             endpoint.backup,
             endpoint.host,
+            endpoint.zone,
+            endpoint.role,
         )
 
     def _state(
@@ -90,6 +92,8 @@ class View:
         if admin != "ready":
             said = self.overrides.said.get((service.name, endpoint.id)) or self.overrides.said.get((service.name, ""))
             return admin, "an operator said so; `longshore ready` takes it back", said.since if said else 0.0
+        if endpoint.role == "standby":
+            return "standby", self.admission.waits(service, server) or endpoint.reason, endpoint.since
         if there is None or there.admin == "maint":
             waits = self.admission.waits(service, server)
             return "checking", waits or "about to be routed", endpoint.since

@@ -13,7 +13,7 @@ from longshore.core.explain import Explanation
 from longshore.core.model import Problem
 from longshore.core.places import joined
 
-COLOURS: dict[str, Colour] = {"up": "green", "down": "red", "stale": "red", "current": "green"}
+COLOURS: dict[str, Colour] = {"up": "green", "down": "red", "stale": "red", "current": "green", "standby": "dim"}
 BAR = 3  # routes of a service that are listed; the rest are counted
 
 
@@ -129,11 +129,16 @@ def _endpoint(endpoint: EndpointStatus, now: float) -> tuple[str, ...]:
         endpoint.state,
         endpoint.name,
         "" if address == endpoint.name else address,
-        f"weight {endpoint.weight}{said}" + (", backup" if endpoint.backup else ""),
+        f"weight {endpoint.weight}{said}{_role(endpoint)}",
         "" if endpoint.sessions is None else plural(endpoint.sessions, "session"),
         ago(endpoint.since, now),
         endpoint.reason,
     )
+
+
+def _role(endpoint: EndpointStatus) -> str:
+    role = endpoint.role or ("backup" if endpoint.backup else "")
+    return "" if role in ("", endpoint.state) else f", {role}"
 
 
 def _problems(problems: Sequence[Problem]) -> list[str]:

@@ -175,7 +175,18 @@ _ALL = (
         "off",
     ),
     Key(
-        "only", values.one_of("leader"), "leader", "One endpoint gets all traffic: the one with the smallest id.", "off"
+        "zone-weights",
+        values.zone_weights,
+        "eu-1a=100, eu-1b=20",
+        "How much endpoints of a zone count, in per cent of their weight. 0: only while no other is up.",
+        "100 for every zone",
+    ),
+    Key(
+        "only",
+        values.one_of("leader"),
+        "leader",
+        "One endpoint gets all traffic: the one with the smallest id. The next one takes over at once.",
+        "off",
     ),
     Key("zone", values.name, "eu-1a", "Where the endpoint is: a data centre, a rack.", "the registrar's `zone`"),
     Key(

@@ -12,6 +12,7 @@ from typing import Literal
 
 Mode = Literal["http", "tcp"]
 CheckKind = Literal["none", "tcp", "http"]
+Role = Literal["", "preferred", "leader", "backup", "standby"]
 
 
 class EndpointState(enum.StrEnum):
@@ -41,6 +42,7 @@ class Endpoint:
     since: float = 0.0  # Unix seconds when the event that led to this state happened; 0 if unknown
     host: str = ""  # name of the machine it runs on, when the source knows it
     zone: str = ""  # where that machine is, as its registrar says: a data centre, a rack
+    role: Role = ""  # what it is to its service with `prefer`, `only` or `zone-weights`: `core.prefer` says it
     proxied: bool = False  # reached through a port forwarder, which accepts connections that nobody serves yet
 
 
@@ -76,6 +78,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneWeight:
+    """How much an endpoint of a zone counts: per cent of its own weight."""
+
+    zone: str
+    percent: int  # 0..100; 0: only while no other endpoint is up
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How a service is served. Durations are seconds; 0 means off."""
 
@@ -99,6 +109,7 @@ class Policy:
     server_tls: Literal["", "verify", "insecure"] = ""  # speak TLS to the endpoints
     prefer: Literal["", "host", "zone"] = ""  # endpoints of the balancer's own host or zone first, the others as backup
     only: Literal["", "leader"] = ""  # traffic for one endpoint at a time: that with the smallest id
+    zone_weights: tuple[ZoneWeight, ...] = ()  # zones that are not among them count in full
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def _timeouts(service: Service, caps: Capabilities) -> Iterator[str]:
     yield f"timeout check {quote.duration(policy.check.timeout)}"
     yield f"retries {hold.retries(policy) if caps.lua else policy.retries}"
     yield "option redispatch 1"
+    if not policy.only:
+        yield "option allbackups"  # all of them share the traffic, not the first one alone
     if service.mode == "tcp":
         yield "option srvtcpka"
 

@@ -82,12 +82,14 @@ class Running:
             if not self.homes[service]:
                 del self.homes[service]
 
-    def serves(self, service: str, server: str) -> bool:
-        """Whether a service has this server in HAProxy, and it is not on its way out."""
-        return any(
-            server in self.backends[home].servers and (home, server) not in self.leaving
+    def places_of(self, service: str, server: Server) -> list[tuple[str, str]]:
+        """Where a service has this server or its twin in HAProxy, and not on its way out: backend and name."""
+        return [
+            (home, name)
             for home in self.homes.get(service, ())
-        )
+            for name in (server.name, server.twin)
+            if name in self.backends[home].servers and (home, name) not in self.leaving
+        ]
 
     def lead(self, path: str, key: str, backend: str) -> None:
         """Note that a map entry leads to a backend."""

@@ -2,7 +2,8 @@
 
 The same words go into the configuration and into `add server`, which takes nothing from `default-server`. A server is
 never changed but for its weight and its administrative state: a different definition is a different server, because
-the name ends in a hash of the endpoint's id and of its definition. So a re-used address never takes over a place.
+the name ends in a hash of the endpoint's id and of its definition. So a re-used address never takes over a place. As a
+backup the same endpoint is another server too, but its name tells what it is otherwise: it need not prove itself again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from longshore.core import quote
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Endpoint, Service
 
+BACKUP = "-b"  # at the end of the name of a backup: the hash before it is that of the same server without `backup`
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -24,6 +27,16 @@ class Server:
     port: int
     options: str  # "check inter 10s …", without the weight
     weight: int  # 0..256
+
+    @property
+    def key(self) -> str:
+        """What a server and its twin have in common."""
+        return self.name.removesuffix(BACKUP)
+
+    @property
+    def twin(self) -> str:
+        """The name that the same endpoint has as a backup, or as none."""
+        return self.key if self.name.endswith(BACKUP) else self.name + BACKUP
 
     @property
     def definition(self) -> str:
@@ -44,6 +57,9 @@ def server_of(service: Service, endpoint: Endpoint, caps: Capabilities) -> Serve
     if service.policy.sticky and service.mode == "http" and caps.server_cookie:
         options.append(f"cookie {digest}")
     shown = re.sub(r"[^A-Za-z0-9_.-]+", "-", endpoint.name).strip("-.")[:60] or "endpoint"
+    if endpoint.backup:
+        options.append("backup")
+        digest += BACKUP
     return Server(f"{shown}.{digest}", address, endpoint.port, " ".join(options), endpoint.weight)
 
 
@@ -60,8 +76,6 @@ def _options(service: Service, endpoint: Endpoint, caps: Capabilities) -> list[s
         options.append(f"maxconn {policy.max_connections}")
     if policy.slow_start:
         options.append(f"slowstart {quote.duration(policy.slow_start)}")
-    if endpoint.backup:
-        options.append("backup")
     if policy.server_tls:
         options.append(
             "ssl verify none" if policy.server_tls == "insecure" else "ssl verify required ca-file @system-ca"

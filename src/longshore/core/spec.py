@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from longshore.core import balance
 from longshore.core.keys import KEYS, closest
-from longshore.core.model import Check, Mode, Policy, Problem, Route
+from longshore.core.model import Check, Mode, Policy, Problem, Route, ZoneWeight
 from longshore.core.places import Path, Spot
 from longshore.core.register_check import RegisterCheck
 from longshore.core.values import RefusedError, shown
@@ -65,6 +65,7 @@ class Spec:
     retries: int | None = None
     prefer: Literal["", "host", "zone"] | None = None
     only: Literal["", "leader"] | None = None
+    zone_weights: tuple[ZoneWeight, ...] | None = None
     zone: str = ""
     register: bool | None = None
     register_address: Spot | None = None
@@ -150,6 +151,8 @@ def default_route(service: str) -> Route:
 
 def _policy(spec: Spec) -> Policy:
     said = {name: value for name in _POLICY if (value := getattr(spec, name)) is not None}
+    if spec.only:
+        said["sticky"] = ""  # a cookie would lead past the leader
     return Policy(check=_check(spec), **said)
 
 
@@ -189,6 +192,12 @@ def _contradictions(spec: Spec) -> list[Fault]:
                 f"remove {key}, or use the common frontends",
             )
             for key in ("tls", "redirect-https")
+            if getattr(spec, KEYS[key].field)
+        ]
+    if spec.only:
+        found += [
+            Fault(key, "shares traffic out, and only=leader gives all of it to one", "keep one of the two")
+            for key in ("prefer", "zone-weights")
             if getattr(spec, KEYS[key].field)
         ]
     if spec.network and spec.address is not None:

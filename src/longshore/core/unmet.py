@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Problem, Service
+from longshore.core.prefer import Here
 
 
-def unmet(service: Service, caps: Capabilities) -> Problem | None:
+def unmet(service: Service, caps: Capabilities, here: Here) -> Problem | None:
     """What a service asks for in vain: it is served all the same."""
     where = f"service {service.name}"
     if service.policy.hold and not caps.lua:
         what, hint = "this HAProxy has no Lua, so `hold` does nothing", "use a HAProxy built with Lua"
         return Problem(where, what, hint, service.name)
-    for key, value in (("prefer", service.policy.prefer), ("only", service.policy.only)):
-        if value:
-            return Problem(where, f"`{key}` has no effect in this version yet", f"remove `{key}`", service.name)
+    if service.policy.prefer == "zone" and not here.zone:
+        what = "prefers its balancer's zone, and nobody says which that is: every zone counts alike"
+        return Problem(where, what, "say it in the configuration: here: {zone: eu-1a}", service.name)
     return None

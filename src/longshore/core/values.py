@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
+from longshore.core.model import ZoneWeight
+
 _T = TypeVar("_T")
 
 LONGEST_TEXT = 4096  # characters of one value; the runtime socket takes lines up to 16 KiB
@@ -206,6 +208,19 @@ def credentials(raw: object) -> str:
     if _CRYPT.fullmatch(secret) is None:
         raise RefusedError(f"what follows user {shown(user)} is not a password hash; plain passwords are refused", make)
     return f"{user}:{secret}"
+
+
+def zone_weights(raw: object) -> tuple[ZoneWeight, ...]:
+    """Read per cents by zone: "eu-1a=100, eu-1b=20"."""
+    found: dict[str, int] = {}
+    for item in items(raw):
+        zone, sign, percent = (part.strip() for part in item.partition("="))
+        if not sign:
+            raise RefusedError(f"{shown(item)} says no weight", "write zone=percent: eu-1a=100, eu-1b=20")
+        share = whole(0, 100)(percent.removesuffix("%").strip())
+        if found.setdefault(name(zone), share) != share:
+            raise RefusedError(f"zone {zone} has two weights", "keep one of them")
+    return tuple(ZoneWeight(zone, percent) for zone, percent in sorted(found.items()))
 
 
 def one_of(*allowed: str) -> Callable[[object], str]:

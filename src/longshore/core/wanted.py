@@ -77,7 +77,9 @@ class Wanter:
             return known[3]
         profile, definitions = self._definitions(service)
         admitted = frozenset(
-            e.id for e in service.endpoints if e.state is EndpointState.READY and serves(service, e, definitions[e.id])
+            e.id
+            for e in service.endpoints
+            if e.state is EndpointState.READY and e.role != "standby" and serves(service, e, definitions[e.id])
         )
         if known and known[0] is service and known[1] == said and known[2] == admitted:
             return known[3]
@@ -90,7 +92,7 @@ class Wanter:
                     server = Server(server.name, server.address, server.port, server.options, weight)
                 admin = overrides.admin(service.name, endpoint.id)
                 servers[server.name] = WantedServer(server, admin, endpoint.id, endpoint.reason or "discovered")
-        if profile.hold and not any(endpoint.backup for endpoint in service.endpoints):
+        if profile.hold and not any(e.backup and e.id in admitted for e in service.endpoints):
             servers[hold.NOBODY.name] = WantedServer(hold.NOBODY, "ready", "", "requests wait while nobody else is up")
         backend = WantedBackend(service.name, profile, servers, self._routes(service), self._data(service))
         if known and known[3] == backend:

@@ -1,0 +1,102 @@
+"""Who of a service comes first, as far as that depends on what is up now: feeds `core.prefer` with what the agent sees.
+
+    Desired ─▶ Quarantine ─▶ Choice ─▶ Admission, Wanter
+                               ▲──── first checks, HAProxy's checks, operator
+
+A service that asks for none of it passes as the identical object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from longshore.agent.checks import key_of
+from longshore.agent.prober import Prober
+from longshore.core.model import Endpoint, Service
+from longshore.core.overrides import Overrides
+from longshore.core.prefer import Chooser, Health, Here, concerned
+from longshore.core.running import Running
+from longshore.core.server import Server
+from longshore.core.wanted import Wanter
+from longshore.haproxy.observe import ServerStat
+
+Stats = Mapping[tuple[str, str], ServerStat]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the agent sees of the endpoints."""
+
+    running: Running | None
+    stats: Stats
+    overrides: Overrides
+    prober: Prober
+
+
+@dataclass(slots=True)
+class Choice:
+    """Gives the endpoints of services their roles, again when something has changed that matters to them."""
+
+    here: Here
+    _chooser: Chooser = field(init=False)
+    _plain: Wanter | None = None  # servers of services as the sources know them: without roles
+    _asking: dict[str, Service] = field(default_factory=dict)  # services that ask for a choice, as they came in
+    _seen: tuple[object, ...] = ()
+    _down: frozenset[tuple[str, str]] = frozenset()
+    _stats: Stats | None = None
+
+    def __post_init__(self) -> None:
+        self._chooser = Chooser(self.here)
+
+    def services(
+        self, services: tuple[Service, ...], sight: Sight, wanter: Wanter, touched: Collection[str], *, again: bool
+    ) -> tuple[Service, ...]:
+        """The services with their choices. `touched` are those of which an endpoint answered its first check."""
+        asking = {s.name: i for i, s in enumerate(services) if concerned(s)}
+        for name in self._asking.keys() - asking.keys():
+            self._chooser.forget(name)
+        self._asking = {name: services[i] for name, i in asking.items()}
+        if not asking:
+            return services
+        again = self._look(sight, wanter) or again
+        chosen = list(services)
+        for name, i in asking.items():
+            chosen[i] = self._choose(services[i], sight, again=again or name in touched)
+        return tuple(chosen)
+
+    def moved(self, names: Iterable[str], sight: Sight, known: Mapping[str, Service]) -> bool:
+        """Whether one of these services would be chosen otherwise now: endpoints of theirs have just been asked."""
+        asked = [self._asking[name] for name in names if name in self._asking]
+        return any(self._choose(service, sight, again=True) is not known.get(service.name) for service in asked)
+
+    def _look(self, sight: Sight, wanter: Wanter) -> bool:
+        """Note what is seen; True if it is other than last time."""
+        if self._plain is None or self._plain.caps is not wanter.caps:
+            self._plain = Wanter(wanter.caps, wanter.paths)
+        if sight.stats is not self._stats:
+            self._stats = sight.stats
+            down = frozenset(key for key, stat in sight.stats.items() if stat.status.startswith("DOWN"))
+            self._down = self._down if down == self._down else down
+        before, self._seen = self._seen, (sight.running, sight.overrides, self._down)
+        return len(before) != len(self._seen) or any(a is not b for a, b in zip(before, self._seen, strict=True))
+
+    def _choose(self, service: Service, sight: Sight, *, again: bool) -> Service:
+        assert self._plain is not None
+        try:
+            servers = self._plain.servers(service)
+        except ValueError:  # said when its real servers are made
+            return service
+
+        def health(endpoint: Endpoint) -> Health:
+            return self._health(service, endpoint, servers[endpoint.id], sight)
+
+        return self._chooser.choose(service, health, again=again)
+
+    def _health(self, service: Service, endpoint: Endpoint, server: Server, sight: Sight) -> Health:
+        there = sight.running.places_of(service.name, server) if sight.running else []
+        if not there and key_of(service, server) not in sight.prober.admitted:
+            return "unknown"
+        if sight.overrides.admin(service.name, endpoint.id) != "ready":
+            return "down"
+        return "down" if there and self._down.issuperset(there) else "up"
