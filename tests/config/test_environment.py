@@ -9,6 +9,7 @@ import pytest
 from longshore.config.environment import variable
 from longshore.config.outline import settings
 from longshore.config.schema import Config, DockerSource
+from longshore.config.sources import SOURCES
 from tests.config.written import Written
 
 

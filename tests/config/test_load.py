@@ -8,6 +8,7 @@ import pytest
 
 from longshore.config import Config, ConfigError, load
 from longshore.config.schema import DockerSource, FileSource
+from longshore.config.sources import SOURCES
 from longshore.core.spec import service_parts
 from tests.config.written import Written
 

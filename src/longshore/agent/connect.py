@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from longshore.agent.connect_registries import picks_of, registry_work
+from longshore.agent.connect_swarm import swarm_work
 from longshore.agent.metrics import Metrics
 from longshore.config.load import Loaded
 from longshore.config.schema import Config, DnsSource, DockerSource, FileSource
+from longshore.config.swarm import SwarmSource
 from longshore.core.build import OperatorService, Options
 from longshore.core.capabilities import Capabilities
 from longshore.core.conflicts import address_of
@@ -148,6 +150,8 @@ def sources_of(
             case DockerSource():
                 options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
                 work[name] = partial(docker.watch, name, source, options, publish)
+            case SwarmSource():
+                work[name] = swarm_work(name, source, operator_services(loaded, name), publish)
             case FileSource():
                 work[name] = partial(file.watch, name, source, publish, last=last.get(name))
             case DnsSource():

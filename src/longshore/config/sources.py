@@ -12,6 +12,7 @@ from longshore.config.engine import Engine, grouping
 from longshore.config.fields import FilePath
 from longshore.config.registries import REGISTRIES, ConsulSource, EtcdSource, ZookeeperSource
 from longshore.config.section import Section
+from longshore.config.swarm import SwarmSource
 from longshore.core import values
 from longshore.core.values import RefusedError
 
@@ -39,8 +40,14 @@ class FileSource(Section):
     """The folder; every `*.yaml` and `*.yml` in it is read, again when its content changes. A single file works too."""
 
 
-SourceConfig = DockerSource | FileSource | DnsSource | EtcdSource | ZookeeperSource | ConsulSource
-SOURCES: dict[str, type[SourceConfig]] = {"docker": DockerSource, "file": FileSource, "dns": DnsSource, **REGISTRIES}
+SourceConfig = DockerSource | SwarmSource | FileSource | DnsSource | EtcdSource | ZookeeperSource | ConsulSource
+SOURCES: dict[str, type[SourceConfig]] = {
+    "docker": DockerSource,
+    "swarm": SwarmSource,
+    "file": FileSource,
+    "dns": DnsSource,
+    **REGISTRIES,
+}
 
 
 def source_type(value: Any) -> str | None:
@@ -82,6 +89,7 @@ def known_type(value: Any) -> Any:
 
 AnySource = Annotated[
     Annotated[DockerSource, Tag("docker")]
+    | Annotated[SwarmSource, Tag("swarm")]
     | Annotated[FileSource, Tag("file")]
     | Annotated[DnsSource, Tag("dns")]
     | Annotated[EtcdSource, Tag("etcd")]

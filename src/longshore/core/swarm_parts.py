@@ -19,8 +19,6 @@ from longshore.core.swarm_reach import reach_task
 from longshore.core.swarm_records import Node, SwarmService, Task
 from longshore.core.values import RefusedError, shown, words
 
-NOWHERE = Node("")
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -123,7 +121,7 @@ class _Taking:
         state, why = state_of(task)
         if state is None:
             return None
-        node = self.nodes.get(task.node, NOWHERE)
+        node = self.nodes.get(task.node) or Node(task.node)
         reached = reach_task(task, node, self.service, port, said.address, said.network, self.options.here)
         if reached is None:
             return None
