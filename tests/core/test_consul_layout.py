@@ -32,6 +32,12 @@ def row(body: dict[str, Any], node: str = "n1", datacenter: str = "dc1", status:
     }
 
 
+def check_row(body: dict[str, Any], status: str = "passing") -> dict[str, Any]:
+    """The row of /v1/health/state for the check of what was registered with `body`."""
+    check = {key: body["Check"][key] for key in ("CheckID", "Name", "Notes")}
+    return check | {"Node": "n1", "Status": status, "ServiceID": body["ID"], "ServiceName": body["Name"]}
+
+
 def test_a_registration_is_what_consul_takes() -> None:
     entry = Entry(
         "web",
@@ -69,6 +75,9 @@ def test_a_registration_is_what_consul_takes() -> None:
         "Check": {
             "CheckID": "longshore:web/h1:web-1:8000",
             "Name": "kept by longshore",
+            "Notes": '{"host":"10.0.0.5","port":31000,"name":"web-1","weight":50,"labels":{"longshore.check-path":"/x",'
+            '"longshore.host":"a.test","com.example.v":"2","tier":"web"},"tags":["blue"],"zone":"eu-1a","machine":"h1",'
+            '"owner":"h1.0a1b2c3d","since":1700000000.5,"ttl":10}',
             "TTL": "10s",
             "Status": "passing",
             "DeregisterCriticalServiceAfter": "1m",
@@ -111,12 +120,9 @@ def test_what_a_registrar_of_ours_registers_comes_back_whole(entry: Entry) -> No
     body = consul.registration(entry, 10)
     assert all(consul.META_KEY.fullmatch(key) and len(value) <= 512 for key, value in body["Meta"].items())
     assert len(body["Meta"]) <= 64
-    found = consul.read(row(body))
-    assert isinstance(found, Entry)
-    assert found.status == "passing"
-    assert found.datacenter == "dc1"
     expected = Entry(**{**{f: getattr(entry, f) for f in Entry.__slots__}, "status": "passing", "datacenter": "dc1"})
-    assert found == expected
+    assert consul.read(row(body)) == expected
+    assert consul.kept(check_row(body), "dc1") == expected
 
 
 @pytest.mark.parametrize(
@@ -166,6 +172,27 @@ def test_a_critical_check_is_said(status: str, expected: str) -> None:
     found = consul.read(row({"ID": "web", "Name": "web", "Port": 80}, status=status))
     assert isinstance(found, Entry)
     assert found.status == expected
+
+
+def test_only_our_checks_are_entries_and_broken_ones_are_said() -> None:
+    body = consul.registration(Entry("web", "1", "10.0.0.5", 80), 10)
+    lost = consul.kept(check_row(body, "critical"))
+    assert isinstance(lost, Entry)
+    assert lost.status == "critical"
+    assert consul.kept(check_row(body) | {"Name": "Serf Health Status", "ServiceID": "", "ServiceName": ""}) is None
+    assert consul.kept(check_row(body) | {"ServiceID": "other"}) is None
+    assert consul.kept(check_row(body) | {"Notes": "by hand"}) == Broken("n1/web/1", 'is not JSON: "by hand"')
+
+
+def test_an_id_that_consul_could_not_be_asked_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be part of a key"):
+        consul.registration(Entry("web", "a/../b", "10.0.0.5", 80), 10)
+
+
+@given(st.dictionaries(st.sampled_from(["Node", "ServiceID", "ServiceName", "Notes", "Status"]), JSON))
+def test_any_check_gives_an_entry_a_problem_or_nothing(found: dict[str, Any]) -> None:
+    named = {"Name": consul.KEPT, "ServiceName": "web", "ServiceID": "web/1", "Node": "n1"}
+    assert isinstance(consul.kept(named | found), Entry | Broken | None)
 
 
 def test_a_service_without_a_port_is_said() -> None:

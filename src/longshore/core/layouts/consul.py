@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from longshore.core.entries import Broken, Entry, Status
-from longshore.core.layouts import payload
+from longshore.core.layouts import native, payload
 from longshore.core.layouts.payload import UnreadableError
 from longshore.core.places import joined
 from longshore.core.values import shown
 
+KEPT = "kept by longshore"
+"""The name of the check that a registrar of ours renews."""
 OURS = "longshore"
 """The tag of every service that a registrar of ours wrote; reading ours, only these are asked for."""
 _OWN = ("owner", "machine", "zone", "name", "since")  # of the entry, in Meta as longshore-entry-<field>
@@ -76,6 +79,20 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     )
 
 
+def kept(row: Mapping[str, Any], datacenter: str = "") -> Entry | Broken | None:
+    """Read a row of /v1/health/state: an entry of ours with the status of its check; None for another check."""
+    identity, service = payload.text_of(row, "ServiceID"), payload.text_of(row, "ServiceName")
+    if row.get("Name") != KEPT or not service or not identity.startswith(f"{service}/"):
+        return None
+    try:
+        found = payload.document(payload.text_of(row, "Notes").encode("utf-8", "surrogatepass"))
+        entry = native.entry(service, identity.removeprefix(f"{service}/"), found)
+    except UnreadableError as error:
+        return Broken(f"{payload.text_of(row, 'Node')}/{identity}", str(error), error.hint)
+    critical = row.get("Status") == "critical"
+    return replace(entry, status="critical" if critical else "passing", datacenter=datacenter)
+
+
 def registration(entry: Entry, ttl: float) -> dict[str, Any]:
     """What PUT /v1/agent/service/register takes: the entry with a TTL check that passes from the start.
 
@@ -100,8 +117,9 @@ def registration(entry: Entry, ttl: float) -> dict[str, Any]:
         "Meta": meta,
         "EnableTagOverride": False,
         "Check": {
-            "CheckID": f"longshore:{service_id(entry)}",
-            "Name": "kept by longshore",
+            "CheckID": check_id(service_id(entry)),
+            "Name": KEPT,
+            "Notes": payload.dumped(native.document(entry) | {"ttl": ttl}).decode(),
             "TTL": f"{ttl:g}s",
             "Status": "passing",
             "DeregisterCriticalServiceAfter": "1m",
@@ -114,8 +132,13 @@ def registration(entry: Entry, ttl: float) -> dict[str, Any]:
 
 
 def service_id(entry: Entry) -> str:
-    """The ID that an entry has at its agent."""
-    return f"{entry.service}/{entry.id}"
+    """The ID that an entry has at its agent. Raises ValueError for what cannot stand in one."""
+    return payload.path("", entry.service, entry.id)[1:]
+
+
+def check_id(service: str) -> str:
+    """The ID of the check that keeps a service of ours, by the ID of the service."""
+    return f"longshore:{service}"
 
 
 def _weight(service: Mapping[str, Any]) -> int | None:

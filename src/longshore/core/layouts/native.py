@@ -49,6 +49,11 @@ def entry(service: str, identity: str, found: Mapping[str, Any]) -> Entry:
 
 def write(prefix: str, entry: Entry) -> tuple[str, bytes]:
     """Write one entry. ZooKeeper's nodes are created with "_" behind the key, as sequential ones."""
+    return payload.path(prefix, entry.service, entry.id), payload.dumped(document(entry))
+
+
+def document(entry: Entry) -> dict[str, Any]:
+    """Give what is written of an entry."""
     more = {
         "tags": list(entry.tags),
         "zone": entry.zone,
@@ -56,8 +61,7 @@ def write(prefix: str, entry: Entry) -> tuple[str, bytes]:
         "owner": entry.owner,
         "since": entry.since,
     }
-    value = nerves(entry) | {key: said for key, said in more.items() if said}
-    return payload.path(prefix, entry.service, entry.id), payload.dumped(value)
+    return nerves(entry) | {key: said for key, said in more.items() if said}
 
 
 def nerves(entry: Entry) -> dict[str, Any]:
