@@ -109,8 +109,7 @@ def test_a_wrong_value_is_said_with_its_variable_after_the_mistakes_of_the_file(
     assert written.problems("forget-after: [1]", environ) == [
         "longshore.yaml:1:15: forget-after: one value is expected here, not a list",
         'LONGSHORE_HAPROXY_THREADS: haproxy.threads: expected a whole number, got "many"',
-        "LONGSHORE_SOURCES_EAST_HOST: sources.east: says no type; expected `type:` with one of: docker, file, dns, "
-        "etcd, zookeeper, consul",
+        "LONGSHORE_SOURCES_EAST_HOST: sources.east: says no type; expected `type:` with one of: " + ", ".join(SOURCES),
     ]
 
 

@@ -221,8 +221,7 @@ def test_an_unknown_key_is_a_mistake_with_a_suggestion(written: Written, text: s
 
 def test_sources_of_types_that_do_not_exist_name_those_that_do(written: Written) -> None:
     assert written.problems("sources: {east: {type: dockr}}") == [
-        'longshore.yaml:1:17: sources.east: unknown source type "dockr"; known are: docker, file, dns, '
-        "etcd, zookeeper, consul"
+        'longshore.yaml:1:17: sources.east: unknown source type "dockr"; known are: ' + ", ".join(SOURCES)
     ]
 
 
