@@ -14,6 +14,7 @@ from longshore.core.capabilities import Capabilities
 from longshore.core.profile import Profile
 from longshore.core.render import Backend, Layout
 from longshore.core.running import Running
+from longshore.core.template import Slots
 from longshore.core.wanted import Wanted
 
 
@@ -29,17 +30,24 @@ def place(wanted: Wanted, running: Running, caps: Capabilities) -> Places:
     """Find a place for every service without a reload. Services that have one keep it."""
     backend_of = _kept(wanted, running)
     missing = []
+    waiting = set()
     for service, home in list(backend_of.items()):
         backend = wanted.backends[service]
         if not backend.profile.dynamic and backend.servers.keys() - running.backends[home].servers.keys():
             del backend_of[service]
+        elif backend.slots != running.backends[home].slots:
+            del backend_of[service]
+            missing.append(f"service {service}: {_slots_changed(running.backends[home].slots, backend.slots)}")
+            waiting.add(service)
     free: dict[str, list[str]] | None = None
     for service, backend in wanted.backends.items():
-        if service in backend_of:
+        if service in backend_of or service in waiting:
             continue
         profile = backend.profile
         if profile.name not in running.profiles:
             missing.append(f"service {service} needs a profile that HAProxy has not loaded yet ({profile.name})")
+        elif backend.slots:
+            missing.append(f"service {service}: {_slots_changed(None, backend.slots)}")
         elif not profile.dynamic:
             missing.append(f"service {service}: its balance algorithm takes no servers at runtime")
         elif caps.add_backend:
@@ -76,11 +84,11 @@ def layout(
     servers_of = {}
     for service, backend in wanted.backends.items():
         if service not in backend_of:
-            free = slots.get(backend.profile.name)
+            free = None if backend.slots else slots.get(backend.profile.name)
             backend_of[service] = free.pop(0) if free else made_name(service, backend.profile)
         servers_of[backend_of[service]] = backend
     backends = [
-        Backend(name, b.profile.name, tuple((s.server, s.admin) for s in b.servers.values()))
+        Backend(name, b.profile.name, tuple((s.server, s.admin) for s in b.servers.values()), b.slots)
         for name, b in servers_of.items()
     ]
     for profile_name, names in slots.items():
@@ -121,8 +129,16 @@ def _kept(wanted: Wanted, running: Running) -> dict[str, str]:
     for backend, service in running.placed.items():
         now = wanted.backends.get(service)
         if now is not None and backend in running.backends and running.backends[backend].profile == now.profile.name:
+            if now.slots and backend.startswith("slot:"):
+                continue  # it would be taken for a free one when the service is gone
             kept[service] = backend
     return kept
+
+
+def _slots_changed(before: Slots | None, after: Slots | None) -> str:
+    if after is None:
+        return "HAProxy no longer looks for its endpoints itself"
+    return "HAProxy looks for its endpoints itself" + (", in another way or with more room" if before else "")
 
 
 def _free_slots(running: Running) -> dict[str, list[str]]:

@@ -173,7 +173,8 @@ def unite(parts: Sequence[Service], twins: Twins | None = None) -> tuple[Service
             problems.append(_difference(part, lead, "has other settings here", "those of the latter count"))
     sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
     endpoints = (twins or Twins()).unite(lead.name, usable)
-    return replace(lead, endpoints=endpoints, sources=sources), tuple(problems)
+    template = next((part.template for part in usable if part.template), None)
+    return replace(lead, endpoints=endpoints, sources=sources, template=template), tuple(problems)
 
 
 _DEFAULT = Policy()

@@ -113,6 +113,29 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolvers:
+    """How HAProxy looks names up by itself. Durations are seconds."""
+
+    nameservers: tuple[str, ...] = ()  # "127.0.0.11:53"; () are those of /etc/resolv.conf
+    prefer: Literal["ipv4", "ipv6"] = "ipv4"
+    refresh: float = 1.0  # between two questions
+    timeout: float = 1.0  # for one answer
+    hold: float = 30.0  # how long a name that no longer exists (NXDOMAIN) keeps its addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Endpoints that HAProxy finds itself, by a name in DNS. What is said here is fixed in its configuration."""
+
+    name: str  # "tasks.web"; with port 0 a name of SRV records
+    port: int
+    slots: int = 20  # how many addresses there is room for
+    weight: int = 100
+    backup: bool = False
+    resolvers: Resolvers = field(default_factory=Resolvers)
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """Endpoints that serve the same thing, what brings requests there, how they are served. One HAProxy backend.
 
@@ -125,6 +148,7 @@ class Service:
     policy: Policy = field(default_factory=Policy)
     endpoints: tuple[Endpoint, ...] = ()
     sources: tuple[str, ...] = ()  # names of the sources it was found in
+    template: Template | None = None  # endpoints beside those above, which only HAProxy knows
 
 
 @dataclass(frozen=True, slots=True)

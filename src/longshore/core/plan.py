@@ -85,10 +85,11 @@ def cleanup(running: Running, wanted: Wanted) -> tuple[steps.RuntimeStep, ...]:
         steps.DelServer(backend, server, "retired") for backend, server in sorted(running.leaving)
     ]
     for name, service in running.placed.items():
-        if running.backends[name].servers or name in running.synced or running.led.get(name):
+        backend = running.backends[name]
+        if backend.servers or backend.slots or name in running.synced or running.led.get(name):
             continue
         now = wanted.backends.get(service)
-        if now is not None and now.profile.name == running.backends[name].profile:
+        if now is not None and now.profile.name == backend.profile:
             continue
         found += [
             steps.DropMap(path, name, "nothing leads to it") for path in running.maps if name in running.maps[path]

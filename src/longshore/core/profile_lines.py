@@ -80,10 +80,11 @@ def _sticky(service: Service, caps: Capabilities) -> Iterator[str]:
     words = ["cookie", quote.word(policy.sticky), "insert indirect nocache httponly"]
     if policy.tls or policy.redirect_https:
         words.append("secure")
-    if not caps.server_cookie:
+    dynamic = not caps.server_cookie or service.template is not None
+    if dynamic:
         words.append("dynamic")
     yield " ".join(words)
-    if not caps.server_cookie:
+    if dynamic:
         yield "dynamic-cookie-key longshore"  # no secret: it only hides the servers' addresses a little
 
 

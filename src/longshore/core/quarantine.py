@@ -99,6 +99,7 @@ def suspects(services: Iterable[Service], wanted: Wanted, running: Running | Non
         if service.name in wanted.backends
         and (
             wanted.backends[service.name].profile.name not in profiles
+            or wanted.backends[service.name].slots
             or any(f.name not in frontends for f in own_frontends([service], wanted.process.paths, {}))
         )
     ]
@@ -106,4 +107,6 @@ def suspects(services: Iterable[Service], wanted: Wanted, running: Running | Non
 
 def _same_shape(one: Service, other: Service) -> bool:
     """Whether two versions would be refused alike: endpoints come and go, the rest decides."""
-    return one is other or (one.mode, one.routes, one.policy) == (other.mode, other.routes, other.policy)
+    if one is other:
+        return True
+    return (one.mode, one.routes, one.policy, one.template) == (other.mode, other.routes, other.policy, other.template)

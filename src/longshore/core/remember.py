@@ -83,7 +83,7 @@ def latest(before: Snapshot | None, new: Snapshot) -> Snapshot:
 def _gone(before: Remembered, merged: Merged, now: float) -> Iterable[tuple[str, Kept]]:
     """Every service that was served and is in no source now."""
     for name in sorted(before.by_name.keys() - merged.by_name.keys()):
-        yield name, before.kept.get(name) or Kept(replace(before.by_name[name], endpoints=()), now)
+        yield name, before.kept.get(name) or Kept(replace(before.by_name[name], endpoints=(), template=None), now)
 
 
 def _without_claimed(service: Service, settled: Settled) -> Service:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from longshore.core import frontend, quote
+from longshore.core import frontend, quote, template
 from longshore.core.capabilities import Capabilities
 from longshore.core.frontend import Bind, Frontend
 from longshore.core.paths import Paths
 from longshore.core.profile import Profile
 from longshore.core.profile_lines import userlist_of
 from longshore.core.server import Server
+from longshore.core.template import Slots
 
 __all__ = ["Admin", "Backend", "Bind", "Frontend", "Layout", "Paths", "Process", "first_files", "maps_of", "render"]
 
@@ -42,6 +43,7 @@ class Backend:
     name: str  # "s:<service>", "slot:p-1f0c9ab2:001"
     profile: str  # name of its profile
     servers: tuple[tuple[Server, Admin], ...] = ()
+    slots: Slots | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def render(layout: Layout, caps: Capabilities) -> str:
     lines = ["# Written by longshore. Changes made here are lost.", *_global(layout, caps), "", *frontend.defaults()]
     for users in sorted({profile.users for profile in layout.profiles if profile.users}):
         lines += ["", *_userlist(users)]
+    for resolvers in dict.fromkeys(backend.slots.resolvers for backend in layout.backends if backend.slots):
+        lines += ["", *template.section(resolvers)]
     for profile in layout.profiles:
         lines += ["", *_profile(profile)]
     lines += _frontends(layout, caps)
@@ -153,6 +157,8 @@ def _backend(backend: Backend, caps: Capabilities) -> Iterator[str]:
         yield f"    guid b:{name}"
     for server, admin in backend.servers:
         yield f"    server {quote.word(server.name)} {_definition(server, admin)}"
+    if backend.slots:
+        yield "    " + quote.line(backend.slots.line)
 
 
 def _definition(server: Server, admin: Admin) -> str:

@@ -13,6 +13,7 @@ from longshore.core import steps
 from longshore.core.profile import Profile
 from longshore.core.render import Admin, Frontend, Layout, Process
 from longshore.core.server import Server
+from longshore.core.template import Slots
 from longshore.core.wanted import WantedBackend
 
 
@@ -33,6 +34,7 @@ class RunningBackend:
     profile: str
     servers: dict[str, RunningServer] = field(default_factory=dict)
     published: bool = True
+    slots: Slots | None = None  # the servers of these are in no mirror
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ def from_layout(layout: Layout, maps: Mapping[str, Mapping[str, str]], placed: M
         profiles={p.name: p for p in layout.profiles},
         backends={
             b.name: RunningBackend(
-                b.name, b.profile, {s.name: RunningServer(s, admin, s.weight) for s, admin in b.servers}
+                b.name, b.profile, {s.name: RunningServer(s, admin, s.weight) for s, admin in b.servers}, slots=b.slots
             )
             for b in layout.backends
         },

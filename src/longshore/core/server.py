@@ -52,7 +52,7 @@ class Server:
 def server_of(service: Service, endpoint: Endpoint, caps: Capabilities) -> Server:
     """Return the server for one endpoint of a service."""
     address = quote.word(endpoint.address)
-    options = _options(service, endpoint, caps)
+    options = options_of(service, caps)
     digest = quote.digest(endpoint.id, address, str(endpoint.port), *options)
     if service.policy.sticky and service.mode == "http" and caps.server_cookie:
         options.append(f"cookie {digest}")
@@ -63,7 +63,8 @@ def server_of(service: Service, endpoint: Endpoint, caps: Capabilities) -> Serve
     return Server(f"{shown}.{digest}", address, endpoint.port, " ".join(options), endpoint.weight)
 
 
-def _options(service: Service, endpoint: Endpoint, caps: Capabilities) -> list[str]:
+def options_of(service: Service, caps: Capabilities) -> list[str]:
+    """The words that all servers of a service have in common."""
     policy = service.policy
     options: list[str] = []
     if policy.check.kind != "none":

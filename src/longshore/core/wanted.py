@@ -17,6 +17,7 @@ from longshore.core.profile import Profile, profile_of
 from longshore.core.render import Admin, Bind, Frontend, Paths, Process
 from longshore.core.routes import frontend_of, map_key
 from longshore.core.server import Server, server_of
+from longshore.core.template import Slots, slots_of
 
 Serves = Callable[[Service, Endpoint, Server], bool]
 """Whether an endpoint may get traffic: it is in HAProxy already, or it answered the first check."""
@@ -41,6 +42,7 @@ class WantedBackend:
     servers: Mapping[str, WantedServer]
     routes: tuple[tuple[str, str], ...]  # the value is the backend's name
     data: tuple[tuple[str, str], ...]  # map file and value; the key is the backend's name
+    slots: Slots | None = None  # servers that HAProxy finds itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class Wanter:
                 servers[server.name] = WantedServer(server, admin, endpoint.id, endpoint.reason or "discovered")
         if profile.hold and not any(e.backup and e.id in admitted for e in service.endpoints):
             servers[hold.NOBODY.name] = WantedServer(hold.NOBODY, "ready", "", "requests wait while nobody else is up")
-        backend = WantedBackend(service.name, profile, servers, self._routes(service), self._data(service))
+        slots = slots_of(service, self.caps)
+        backend = WantedBackend(service.name, profile, servers, self._routes(service), self._data(service), slots)
         if known and known[3] == backend:
             backend = known[3]
         self._known[service.name] = (service, said, admitted, backend)
@@ -117,7 +120,7 @@ class Wanter:
         servers = {
             e.id: old[e.id] if before.get(e.id) is e else server_of(service, e, self.caps) for e in service.endpoints
         }
-        same = known and alike and known[0].routes == service.routes
+        same = known and alike and (known[0].routes, known[0].template) == (service.routes, service.template)
         profile = known[1] if known and same else profile_of(service, self.caps, self.paths)
         self._servers[service.name] = (service, profile, servers)
         return profile, servers
