@@ -1,92 +1,70 @@
-"""A socket proxy as careful people put it before the engine's socket: GET only, and only what it takes to watch.
+"""`longshore socket-proxy` as a process of its own, in front of a lab engine.
 
-with SocketProxy(engine.socket) as proxy:
-    ...                      # an engine at proxy.host
+with SocketProxy(engine.host) as proxy:
+    ...                      # an engine that only reads, at proxy.host
 assert proxy.refused == []
 """
 
 from __future__ import annotations
 
+import os
 import re
-import socket
-import socketserver
-import threading
-from contextlib import suppress
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
-from tests.lab import ports
-
-ALLOWED = re.compile(rb"GET (/v[0-9.]+)?/(_ping|version|events|containers)\b[^ ]* HTTP/1\.1\r\n")
+from tests.lab.balancer import LONGSHORE
+from tests.lab.engine import PREFIX
+from tests.lab.waiting import until
 
 
 class SocketProxy:
-    """A proxy on 127.0.0.1 for as long as the `with` block lasts; `refused` are the requests that it kept back."""
+    """A proxy for as long as the `with` block lasts; `options` are more of its command line."""
 
-    def __init__(self, engine: Path) -> None:
-        self.engine = engine
-        self.refused: list[str] = []
-        self.asked = 0
-        self._server = _Server(self)
-        self.host = f"tcp://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+    def __init__(self, engine: str, *options: str, listen: str = "") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.folder.chmod(0o777)
+        (self.folder / "owner").write_text(str(os.getpid()))
+        self.host = listen or f"unix://{self.folder}/docker.sock"
+        self._log = self.folder / "log"
+        self._command = [str(LONGSHORE), "socket-proxy", "--engine", engine, "--listen", self.host, *options]
+        self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> SocketProxy:
-        """Start it."""
-        self._thread.start()
+        """Start it and wait until it offers the engine."""
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        until(self._offers, what="the socket proxy is ready")
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it; connections that are open end with their clients."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        """End it."""
+        try:
+            self.end()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _offers(self) -> bool:
+        assert self.process
+        if self.process.poll() is not None:
+            raise RuntimeError(f"longshore socket-proxy ended with {self.process.returncode}: {self.log_text()}")
+        return "offering the engine" in self.log_text()
 
-class _Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
+    def end(self) -> int:
+        """Send SIGTERM and return the exit code."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(30)
 
-    def __init__(self, proxy: SocketProxy) -> None:
-        self.proxy = proxy
-        super().__init__(("127.0.0.1", ports.free()), _Connection)
+    def log_text(self) -> str:
+        """Return what it printed so far."""
+        return self._log.read_text(errors="replace")
 
-
-class _Connection(socketserver.BaseRequestHandler):
-    """One connection: heads of requests are read and judged, answers are passed back as they come."""
-
-    request: socket.socket
-
-    def handle(self) -> None:
-        assert isinstance(self.server, _Server)
-        proxy = self.server.proxy
-        with socket.socket(socket.AF_UNIX) as engine, suppress(OSError):
-            engine.connect(str(proxy.engine))
-            answers = threading.Thread(target=_pass_on, args=(engine, self.request), daemon=True)
-            answers.start()
-            while head := self._head():
-                if not ALLOWED.match(head):
-                    proxy.refused.append(head.split(b"\r\n")[0].decode(errors="replace"))
-                    self.request.sendall(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-                    break
-                proxy.asked += 1
-                engine.sendall(head)
-            engine.shutdown(socket.SHUT_RDWR)
-            answers.join()
-
-    def _head(self) -> bytes:
-        """Read to the end of a head; b"" when the client has gone. GETs have no body, and nobody pipelines."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            got = self.request.recv(65536)
-            if not got:
-                return b""
-            head += got
-        return head
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while got := source.recv(65536):
-            target.sendall(got)
-        target.shutdown(socket.SHUT_RDWR)
+    @property
+    def refused(self) -> list[str]:
+        """The requests that it kept back, as it logged them: "POST /v1.41/containers/create"."""
+        return re.findall(r'event=refused .*?request="([^"]*)"', self.log_text())

@@ -34,13 +34,25 @@ class Command:
     examples: tuple[str, ...]
 
 
-GROUPS = ("Serve", "Look", "Operate", "Try without an engine", "Options")
+GROUPS = ("Serve", "Look", "Operate", "Registries", "Try without an engine", "Options")
+FAMILIES = {"registry": ("Registries", "Look at registries, and change them by hand.")}
+"""Commands that have commands of their own: their group and summary."""
+
 COMMANDS: dict[str, Command] = {
     "up": Command(
         "longshore.cli.up:up",
         "Serve",
         "Discover services and keep HAProxy serving them.",
         ("longshore up", "longshore up --config longshore.yaml --leave-running"),
+    ),
+    "socket-proxy": Command(
+        "longshore.cli.socket_proxy:socket_proxy",
+        "Serve",
+        "Offer the engine's socket to those who only read.",
+        (
+            "longshore socket-proxy",
+            "longshore socket-proxy --listen unix:///run/longshore/docker.sock --user longshore",
+        ),
     ),
     "status": Command(
         "longshore.cli.status:status",
@@ -65,6 +77,12 @@ COMMANDS: dict[str, Command] = {
         "Look",
         "Wait until services are served.",
         ("longshore wait shop-web", "longshore wait shop-web=3 shop-db --timeout 2m"),
+    ),
+    "health": Command(
+        "longshore.cli.health:health",
+        "Look",
+        "Whether it serves, for HEALTHCHECK.",
+        ("longshore health", "longshore health --socket-proxy /run/longshore/docker.sock"),
     ),
     "drain": Command(
         "longshore.cli.operate:drain",
@@ -101,6 +119,39 @@ COMMANDS: dict[str, Command] = {
         "Operate",
         "Undo what somebody else changed in HAProxy.",
         ("longshore mend",),
+    ),
+    "registry ls": Command(
+        "longshore.cli.registry:ls",
+        "Registries",
+        "What stands there, who keeps it, what is wrong.",
+        ("longshore registry ls", "longshore registry ls etcd web", "longshore registry ls --json | jq .registries"),
+    ),
+    "registry watch": Command(
+        "longshore.cli.registry:watch",
+        "Registries",
+        "Every change, as it happens.",
+        ("longshore registry watch", "longshore registry watch etcd --json"),
+    ),
+    "registry put": Command(
+        "longshore.cli.registry_put:put",
+        "Registries",
+        "Register an endpoint, until Ctrl-C.",
+        (
+            "longshore registry put etcd web 10.0.0.5:80 --label longshore.host=a.example.com",
+            "longshore registry put zookeeper db 10.0.0.6:5432 --id primary --weight 50 --detach 1h",
+        ),
+    ),
+    "registry rm": Command(
+        "longshore.cli.registry_rm:rm",
+        "Registries",
+        "Remove entries.",
+        ("longshore registry rm etcd web/10.0.0.5:80", "longshore registry rm etcd web --force"),
+    ),
+    "sync": Command(
+        "longshore.cli.sync:sync",
+        "Registries",
+        "Keep the entries of one registry in another too.",
+        ("longshore sync etcd zookeeper", "longshore sync old new --once --ttl 1h"),
     ),
     "check": Command(
         "longshore.cli.check:check",
@@ -151,22 +202,48 @@ def app(asked: str = "") -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
+    families: dict[str, App] = {}
     for i, (name, command) in enumerate(COMMANDS.items()):
-        made.command(
+        family, _, own_name = name.rpartition(" ")
+        if family and family not in families:
+            families[family] = _family(family, groups[FAMILIES[family][0]], i)
+            made.command(families[family])
+        (families[family] if family else made).command(
             command.where,
-            name=name,
+            name=own_name,
             help=None if name == asked else command.summary,
             help_epilogue="Examples:\n" + "\n".join(f"  {line}" for line in command.examples),
-            group=groups[command.group],
+            group=groups[command.group] if not family else None,
             sort_key=i,
         )
     return made
 
 
+def _family(name: str, group: Group, place: int) -> App:
+    """Make a command that has commands of its own."""
+    return App(
+        name=name,
+        help=FAMILIES[name][1],
+        help_format="plaintext",
+        version_flags=(),
+        group=group,
+        group_commands=Group("Commands"),
+        default_parameter=Parameter(show_default=False),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+        sort_key=place,
+    )
+
+
+def _asked(arguments: Sequence[str]) -> str:
+    """Which command is asked for."""
+    return " ".join(arguments[: 2 if arguments[:1] and arguments[0] in FAMILIES else 1])
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. Errors are on stderr."""
     try:
-        code = app(arguments[0] if arguments else "")(list(arguments), exit_on_error=False, print_error=True)
+        code = app(_asked(arguments))(list(arguments), exit_on_error=False, print_error=True)
         sys.stdout.flush()
         return code if isinstance(code, int) else FINE
     except CycloptsError:
