@@ -77,7 +77,7 @@ async def test_https_and_tls_take_any_certificate_unless_told_otherwise(tmp_path
             assert "certificate is not trusted" in (await verdict(words, port, tls="verify")).why
     assert names[:2] == ["a.test", "b.test"]
     async with serving(http("HTTP/1.1 200 OK")) as port:
-        assert not (await verdict("tls", port)).ok
+        assert not (await verdict("tls", port, timeout=0.3)).ok
 
 
 async def test_names_are_resolved_and_each_address_is_tried() -> None:

@@ -1,4 +1,4 @@
-"""A real gRPC server with the standard health service; run as a program by `grpc_health`.
+"""A real gRPC server with the standard health service; run as a program by `grpc_peer`.
 
 Arguments: port, certificate and key ("" without TLS), then NAME=STATE for each service (SERVING, NOT_SERVING); without
 any it has no health service at all. Prints a line when it serves; ends when its input ends.

@@ -92,18 +92,22 @@ async def _kill(engine: DockerClient, container: str, process: int) -> None:
 
 
 def _printed(said: bytearray) -> tuple[int, str]:
-    """Give the process id of the shell (0 if it has not said it) and what the command printed."""
-    text = b"".join(_frames(bytes(said))).decode("utf-8", "replace")
+    """Give the process id of the shell (0 if it has not said it) and what the command printed, errors first of all."""
+    output = {0: b"", 1: b"", 2: b""}
+    for kind, part in _frames(bytes(said)):
+        output[kind] += part
+    text = output[1].decode("utf-8", "replace")
     first, newline, rest = text.partition("\n")
-    return (int(first), rest) if newline and first.isdecimal() else (0, text)
+    process = int(first) if newline and first.isdecimal() else 0
+    return process, (output[2] or output[0]).decode("utf-8", "replace") or (rest if process else text)
 
 
-def _frames(stream: bytes) -> Iterator[bytes]:
-    """Take the stream apart: eight bytes (kind, three zeros, length), then so many bytes of output."""
+def _frames(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Take the stream apart: eight bytes (kind, three zeros, length), then so many bytes: 1 output, 2 errors."""
     place = 0
     while len(stream) - place > 8 and stream[place] <= 2 and stream[place + 1 : place + 4] == b"\0\0\0":
         end = place + 8 + int.from_bytes(stream[place + 4 : place + 8], "big")
-        yield stream[place + 8 : end]
+        yield stream[place], stream[place + 8 : end]
         place = end
     if place == 0:
-        yield stream  # an error in plain words
+        yield 0, stream  # an error of the engine, in plain words

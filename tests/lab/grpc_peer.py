@@ -27,7 +27,9 @@ class GrpcServer:
         """Start it and wait until it serves."""
         program = str(Path(__file__).with_name("grpc_server.py"))
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen([sys.executable, program, *self._words], stdin=pipe, stdout=pipe, text=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", program, *self._words], stdin=pipe, stdout=pipe, text=True
+        )
         assert self._process.stdout
         if self._process.stdout.readline() != "serves\n":
             self.close()
