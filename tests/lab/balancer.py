@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.lab import ports
 from tests.lab.binaries import haproxy
@@ -44,6 +44,8 @@ class Answer:
 
 class Balancer:
     """One agent and its HAProxy. `config` is laid over the lab's own configuration, section by section."""
+
+    COMMAND, SOCKET = "up", "longshore.sock"
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class Balancer:
         written = {key: value for key, value in self.settings.items() if value is not None}
         self.config.write_text(json.dumps(written, indent=2) + "\n")  # JSON is YAML
 
-    def __enter__(self) -> Balancer:
+    def __enter__(self) -> Self:
         """Start it and wait until it is ready."""
         try:
             self.start()
@@ -102,7 +104,7 @@ class Balancer:
         """Start `longshore up`; unless told otherwise, wait until HAProxy runs what the sources said."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [LONGSHORE, "up", "--config", self.config, *self._options],
+                [LONGSHORE, self.COMMAND, "--config", self.config, *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -161,7 +163,7 @@ class Balancer:
 
     def api(self, target: str, method: str = "GET", body: object = None) -> Any:
         """Ask the agent over its unix socket and return its JSON answer, errors too."""
-        connection = UnixConnection(self.state / "longshore.sock")
+        connection = UnixConnection(self.state / self.SOCKET)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, target, text, {"Content-Type": "application/json"})

@@ -54,6 +54,12 @@ COMMANDS: dict[str, Command] = {
             "longshore socket-proxy --listen unix:///run/longshore/docker.sock --user longshore",
         ),
     ),
+    "register": Command(
+        "longshore.cli.register:register",
+        "Serve",
+        "Register what runs on this host in etcd, ZooKeeper or Consul.",
+        ("longshore register", "longshore register --config longshore.yaml --keep"),
+    ),
     "status": Command(
         "longshore.cli.status:status",
         "Look",

@@ -151,6 +151,14 @@ class DockerClient:
             raise refused(head.status, bytes(kept), path, self.host, "POST")
         return bytes(kept)
 
+    async def kill(self, container: str, signal: str) -> None:
+        """Send a signal ("SIGTERM") to a container's first process."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.post(f"/containers/{container}/kill?signal={signal}")
+        except TimeoutError as error:
+            raise unreachable(error, self.host, self._tls) from error
+
     async def get(self, path: str) -> Any:
         """Give the JSON document at `path` (without the version)."""
         return await self._json(self._path(path))

@@ -21,7 +21,7 @@ from longshore.core.model import Problem
 from longshore.web.api import application
 from longshore.web.guard import host_of, is_loopback
 
-SOCKET = "longshore.sock"
+SOCKET, REGISTER_SOCKET = "longshore.sock", "register.sock"  # of the balancer, and of a registrar of its own
 LONGEST_PATH = 107  # bytes in sockaddr_un.sun_path, without the final NUL
 SHUTDOWN = 1.0  # seconds that running requests get when the server stops
 
@@ -37,8 +37,16 @@ class Web:
     that callers over TCP must send. After entering, `problems` tells what is wrong with the admin address.
     """
 
-    def __init__(self, agent: Agent, state_dir: Path, *, bind: str = "", token_file: Path | None = None) -> None:
-        self.path = state_dir / SOCKET
+    def __init__(
+        self,
+        agent: Agent,
+        state_dir: Path,
+        *,
+        bind: str = "",
+        token_file: Path | None = None,
+        socket_name: str = SOCKET,
+    ) -> None:
+        self.path = state_dir / socket_name
         self.problems: tuple[Problem, ...] = ()
         self._agent = agent
         self._bind = bind

@@ -1,0 +1,136 @@
+"""The checks of this host's endpoints: each in a loop of its own, so that a slow one delays no other.
+
+What an endpoint is believed to be survives everything but a new start of it: another interval, another kind of check,
+another address are no reason to take out what serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from longshore.agent.register_checks import CheckTarget, Verdict, check
+from longshore.agent.register_engine import EngineHand
+from longshore.clients.docker_faults import DockerError
+from longshore.core.health import Health
+from longshore.core.model import EndpointState
+from longshore.core.registration import LocalCheck, Registration
+
+DEAR = ("exec",)  # kinds that cost too much to be made in a hurry
+
+
+@dataclass(slots=True)
+class Belief:
+    """What is known of one endpoint."""
+
+    check: LocalCheck
+    start: float  # `Entry.since`: which start of it this is about
+    health: Health
+    why: str = ""  # of the last result
+    since: float = 0.0  # Unix seconds since when `health.fit` is what it is
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class Watching:
+    """All endpoints that are checked. `changed` is called when one became fit, or is not any more."""
+
+    def __init__(self, changed: Callable[[], None], checked: Callable[[str, bool], None]) -> None:
+        """`checked` is told the kind and the result of each check."""
+        self.hand: EngineHand | None = None
+        self._changed = changed
+        self._checked = checked
+        self._beliefs: dict[str, Belief] = {}
+
+    def want(self, registrations: Mapping[str, Registration]) -> None:
+        """Check exactly those that are ready, by their keys."""
+        ready = {key: each for key, each in registrations.items() if each.state is EndpointState.READY}
+        for key in self._beliefs.keys() - ready.keys():
+            self._end(self._beliefs.pop(key))
+        for key, registration in ready.items():
+            self._watch(key, registration)
+
+    def belief(self, key: str) -> Belief | None:
+        """What is known of an endpoint; None if it is not checked."""
+        return self._beliefs.get(key)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every endpoint has been checked once."""
+        return all(belief.health.fit is not None for belief in self._beliefs.values())
+
+    @property
+    def longest(self) -> float:
+        """Seconds that the slowest check may take."""
+        return max((belief.check.timeout for belief in self._beliefs.values()), default=0.0)
+
+    async def close(self) -> None:
+        """End all checks."""
+        tasks = [belief.task for belief in self._beliefs.values() if belief.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._beliefs.clear()
+
+    def _watch(self, key: str, registration: Registration) -> None:
+        asked, start = registration.check, registration.entry.since
+        before = self._beliefs.get(key)
+        if before is not None and (before.check, before.start) == (asked, start):
+            return
+        if before is not None:
+            self._end(before)
+        same = before if before is not None and before.start == start else None
+        health = Health(asked.rise, asked.fall)
+        if same is not None:
+            health = replace(health, fit=same.health.fit, failures=same.health.failures)
+        belief = self._beliefs[key] = Belief(asked, start, health, *((same.why, same.since) if same else ()))
+        if asked.by_engine or asked.kind.kind == "none":  # nothing to wait for: being ready is all
+            belief.health = replace(health, fit=True, failures=-1)
+            belief.why, belief.since = ("healthy" if asked.by_engine else ""), belief.since or time.time()
+        else:
+            belief.task = asyncio.create_task(self._loop(belief), name=f"check {key}")
+
+    async def _loop(self, belief: Belief) -> None:
+        asked = belief.check
+        dear = asked.kind.kind in DEAR
+        if belief.health.fit is not None:  # known from before: the next check when it is due
+            await asyncio.sleep(random.uniform(0, asked.interval))  # noqa: S311
+        while True:
+            verdict = await self._once(asked)
+            self._checked(asked.kind.kind, verdict.ok)
+            before, belief.health = belief.health, belief.health.after(ok=verdict.ok)
+            belief.why = verdict.why
+            if belief.health.fit != before.fit:
+                belief.since = time.time()
+                self._changed()
+            pause = belief.health.pause(asked.interval, dear=dear)
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
+
+    async def _once(self, asked: LocalCheck) -> Verdict:
+        target = CheckTarget(
+            asked.address,
+            asked.port,
+            asked.container,
+            asked.health,
+            asked.host,
+            asked.status,
+            asked.expect,
+            asked.tls,
+            asked.proxied,
+        )
+        if asked.kind.kind not in DEAR or self.hand is None:
+            return await check(asked.kind, target, asked.timeout)
+        try:
+            verdict = await check(asked.kind, target, asked.timeout, await self.hand.client())
+        except DockerError as error:
+            return Verdict(ok=False, why=error.what)
+        if not verdict.ok:
+            await self.hand.look()
+        return verdict
+
+    @staticmethod
+    def _end(belief: Belief) -> None:
+        if belief.task is not None:
+            belief.task.cancel()
