@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cyclopts import CycloptsError, MissingArgumentError
 
-from longshore.cli.app import COMMANDS, app
+from longshore.cli.app import COMMANDS, FAMILIES, app
 from longshore.config import load
 from longshore.config.reference import configuration
 from longshore.core import labels, spec
@@ -58,7 +58,8 @@ def understood(words: list[str], *, whole: bool = True) -> None:
     assert words, "longshore does nothing without a command"
     if words[0] in ANNOUNCED - COMMANDS.keys():
         return
-    assert words[0] in COMMANDS or words[0].startswith("-"), f"there is no command {words[0]}"
+    name = " ".join(words[:2]) if words[0] in FAMILIES and len(words) > 1 else words[0]
+    assert name in {*COMMANDS, *FAMILIES} or name.startswith("-"), f"there is no command {name}"
     try:
         app(words[0]).parse_args(words, exit_on_error=False, print_error=False)
     except MissingArgumentError:

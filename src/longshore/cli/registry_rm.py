@@ -21,7 +21,7 @@ from longshore.registries.remove import EtcdRemover, Remover, ZooKeeperRemover
 
 Target = Annotated[
     str,
-    Parameter(name="SERVICE[/ID]", help="All entries of a service, or one of them; or a whole key: /path/of/it."),
+    Parameter(name="ENTRY", help="SERVICE/ID; SERVICE for all of its entries; or a whole key: /path/of/it."),
 ]
 
 
@@ -29,7 +29,7 @@ def rm(
     source: Source,
     target: Annotated[
         str,
-        Parameter(name="SERVICE[/ID]", help="All entries of a service, or one of them; or a whole key: /path/of/it."),
+        Parameter(name="ENTRY", help="SERVICE/ID; SERVICE for all of its entries; or a whole key: /path/of/it."),
     ],
     /,
     *,
@@ -41,7 +41,7 @@ def rm(
 ) -> int:
     """Remove entries from a registry.
 
-    What a living registrar keeps (under a lease, or by a session) would be written again: it is left, unless --force is
+    What a living registrar keeps (under a lease, by a session) would be written again: it is left, unless --force is
     said. End the registrar, or stop the container, instead.
     """
     reading = chosen(known(loaded(config)), source)
