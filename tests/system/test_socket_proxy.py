@@ -65,6 +65,8 @@ def test_balancing_works_through_it_and_docker_can_only_look(
         ):
             code, text = docker(engine, proxy.host, *words)
             assert code == 0, (words, text)
+        docker(engine, proxy.host, "attach", "one")  # says a thing of its own
+        assert "/attach?" in proxy.refused[-1]
         before = {each.id for each in engine.containers()}
         for words in (
             ["run", "-d", WEB], ["stop", "one"], ["kill", "one"], ["rm", "-f", "one"], ["exec", "one", "x"],
@@ -75,8 +77,6 @@ def test_balancing_works_through_it_and_docker_can_only_look(
             code, text = docker(engine, proxy.host, *words)
             assert code != 0, (words, text)
             assert "longshore socket-proxy: " in text, (words, text)
-        docker(engine, proxy.host, "attach", "one")  # says a thing of its own
-        assert "/attach?" in proxy.refused[-1]
         assert {each.id for each in engine.containers()} == before
         assert (one.status, two.status) == ("running", "running")
         assert any(each.startswith("POST ") and each.endswith("/containers/create") for each in proxy.refused)
