@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from longshore.agent.connect_dns import dns_work, names_of
 from longshore.agent.connect_registries import picks_of, registry_work
 from longshore.agent.connect_swarm import swarm_work
 from longshore.agent.metrics import Metrics
@@ -155,7 +156,7 @@ def sources_of(
             case FileSource():
                 work[name] = partial(file.watch, name, source, publish, last=last.get(name))
             case DnsSource():
-                pass  # follows
+                work[name] = dns_work(loaded, name, source, publish, last.get(name))
             case _:
                 gate = gates.setdefault(name, Gate())
                 work[name] = registry_work(loaded, name, source, publish, last.get(name), gate)
@@ -168,6 +169,7 @@ def changed_sources(before: Loaded, after: Loaded) -> set[str]:
     changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
     changed |= {name for name in new if operator_services(before, name) != operator_services(after, name)}
     changed |= {name for name in new if picks_of(before, name) != picks_of(after, name)}
+    changed |= {name for name in new if names_of(before, name) != names_of(after, name)}
     return changed | ({CONFIGURED} if before.fixed != after.fixed else set())
 
 

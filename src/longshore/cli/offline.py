@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from longshore.agent.connect import CONFIGURED, operator_services, reserved_of
+from longshore.agent.connect_dns import unasked
 from longshore.cli.ending import FINDING, USAGE, End
 from longshore.config import Loaded
 from longshore.config.dns import DnsSource
@@ -51,7 +52,9 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
         elif isinstance(source, Registry):
             found.notes.append(f"source {name}: its registry is not asked")
         elif isinstance(source, DnsSource):
-            found.notes.append(f"source {name}: its nameservers are not asked")
+            snapshots.append(Snapshot(name, unasked(loaded, name, source)))
+            if source.resolve == "longshore":
+                found.notes.append(f"source {name}: its nameservers are not asked, its services have no endpoints")
         elif containers is not None and name == docker:
             options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
             snapshots.append(Snapshot(name, *build(containers, options)))

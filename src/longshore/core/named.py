@@ -37,6 +37,7 @@ class Named:
     resolvers: Resolvers | None = None
     slots: int = 0
     _last: dict[str, Service] = field(default_factory=dict)
+    _made: dict[str, tuple[Pick, tuple[Record, ...]]] = field(default_factory=dict)  # what the last ones are made of
 
     def remember(self, services: Iterable[Service]) -> None:
         """Take what was made before a restart."""
@@ -46,12 +47,18 @@ class Named:
         self, picks: Iterable[Pick], records: Mapping[str, tuple[Record, ...]], now: float
     ) -> tuple[Service, ...]:
         """The services now; `records` by the name of the service."""
-        services = tuple(self._service(pick, records.get(pick.service, ()), now) for pick in picks)
-        self._last = {service.name: service for service in services}
-        return services
+        return tuple(self._service(pick, records.get(pick.service, ()), now) for pick in picks)
 
     def _service(self, pick: Pick, records: tuple[Record, ...], now: float) -> Service:
         last = self._last.get(pick.service)
+        made = self._made.get(pick.service)
+        if last is not None and made is not None and made[0] is pick and made[1] is records:
+            return last
+        service = self._last[pick.service] = self._new(pick, records, last, now)
+        self._made[pick.service] = pick, records
+        return service
+
+    def _new(self, pick: Pick, records: tuple[Record, ...], last: Service | None, now: float) -> Service:
         mode, routes, policy = service_parts(pick.spec, pick.service)
         if self.resolvers is not None:
             template = self._template(pick, len(records), last, self.resolvers)

@@ -73,7 +73,8 @@ def render(layout: Layout, caps: Capabilities) -> str:
     lines = ["# Written by longshore. Changes made here are lost.", *_global(layout, caps), "", *frontend.defaults()]
     for users in sorted({profile.users for profile in layout.profiles if profile.users}):
         lines += ["", *_userlist(users)]
-    for resolvers in dict.fromkeys(backend.slots.resolvers for backend in layout.backends if backend.slots):
+    slots = [backend.slots for backend in layout.backends if backend.slots]
+    for resolvers in {template.name_of(each.resolvers): each.resolvers for each in slots}.values():
         lines += ["", *template.section(resolvers)]
     for profile in layout.profiles:
         lines += ["", *_profile(profile)]
