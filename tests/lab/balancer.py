@@ -45,6 +45,8 @@ class Answer:
 class Balancer:
     """One agent and its HAProxy. `config` is laid over the lab's own configuration, section by section."""
 
+    address = "127.0.0.1"  # where this process reaches its frontends
+
     COMMAND, SOCKET = "up", "longshore.sock"
 
     def __init__(
@@ -219,7 +221,7 @@ class Balancer:
         timeout: float = 15,
     ) -> Answer:
         """Make one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=timeout)
         try:
             connection.request(method, path, body, {"Host": host, "Connection": "close", **(headers or {})})
             answer = connection.getresponse()
