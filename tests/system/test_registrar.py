@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.balancer import Balancer
 from tests.lab.engine import Engine
 from tests.lab.etcd import Etcd
 from tests.lab.registrar import Registrar
@@ -80,3 +82,27 @@ def test_a_container_is_registered_with_its_labels_and_leaves_at_its_stop_signal
     assert web.status == "running", "the entry is gone while the container still finishes its work"
     stopping.join()
     assert any("withdrew web/" in event["what"] for event in registrar.api("/v1/events")["events"])
+
+
+def test_both_sections_in_one_process(etcd: Etcd, engine: Engine, balance: Callable[..., Balancer]) -> None:
+    """The balancer registers what runs here, and serves it once; the section may come and go while it runs."""
+    config = {
+        "sources": {"etcd": {"endpoints": etcd.endpoints}},
+        "register": {"address": "127.0.0.1", "ttl": "2s", "docker": {"host": engine.host}},
+    }
+    b = balance(engine=engine, config=config)
+    web = engine.run("web-1", labels=LABELS, args=PORT)
+    until(lambda: set(entries(etcd)) == {f"{web.short}:8000"})
+    b.serves("a.test", 1)
+    b.until(lambda status: [lease["state"] for lease in status["registrar"]["leases"]] == ["held"])
+    assert not b.status()["problems"]
+    b.configure({"register": None})
+    b.send(signal.SIGHUP)
+    until(lambda: not entries(etcd))
+    b.until(lambda status: status["registrar"] is None)
+    b.serves("a.test", 1)
+    b.configure({"register": config["register"]})
+    b.send(signal.SIGHUP)
+    until(lambda: entries(etcd))
+    b.terminate()
+    assert not entries(etcd)

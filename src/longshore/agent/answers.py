@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from longshore import __version__
 from longshore.agent import shown
 from longshore.agent.balancer import Balancer
+from longshore.agent.register_beside import Beside
 from longshore.agent.report import (
     AdminState,
     Changed,
@@ -37,6 +38,7 @@ class Answers:
         self._balancer = balancer
         self._types = types
         self._reread = reread
+        self.registrar: Beside | None = None
         self.at_start: tuple[Problem, ...] = ()  # of the start, such as the API's own address
         self.certificates: tuple[Problem, ...] = ()
         self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
@@ -54,6 +56,7 @@ class Answers:
             started=b.started,
             ready=b.ready,
             haproxy=self.haproxy(),
+            registrar=self.registrar.status() if self.registrar else None,
             sources=shown.sources(b.desired.snapshots, self._types(), b.desired.since, self._kept()),
             services=services,
             problems=self.problems(),
@@ -238,5 +241,6 @@ class Answers:
             *b.wanting.quarantine.problems,
             *b.wanting.ports.problems(b.wanting.known.values(), b.setup.frontends),
             *b.wanting.admission.problems,
+            *(self.registrar.problems() if self.registrar else ()),
         ]
         return tuple(dict.fromkeys(found))

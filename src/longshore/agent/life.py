@@ -26,6 +26,7 @@ from longshore.agent.files import Files
 from longshore.agent.journal import Journal
 from longshore.agent.metrics import Metrics
 from longshore.agent.pace import Backoff
+from longshore.agent.register_beside import Beside
 from longshore.agent.report import Refused
 from longshore.agent.store import Store
 from longshore.clients.haproxy_faults import HAProxyError
@@ -44,6 +45,7 @@ class Life:
 
     answers: Answers
     balancer: Balancer
+    registrar: Beside
 
     def __init__(self, loaded: Loaded, reread: Callable[[], Loaded]) -> None:
         """`reread` reads the configuration anew, from where the first came."""
@@ -97,15 +99,14 @@ class Life:
         self.answers = Answers(self.balancer, lambda: connect.source_names(self.loaded), self.reload)
         self.answers.certificates = self._certificates.problems
         self.answers.gates = self.gates
-        if config.register_:
-            what = "`register` has no effect: this version reads registries and cannot register yet"
-            self.answers.at_start += (Problem("configuration", what, "Remove the section."),)
+        self.registrar = self.answers.registrar = Beside(journal, meter)
         if self._store.found:
             self.answers.at_start += (self._store.found,)
 
     async def start(self) -> None:
         """Start the sources, then adopt or start HAProxy. Raises `HAProxyError`."""
         self._start_sources()
+        self.registrar.take(self.loaded)
         await self.balancer.start()
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -125,10 +126,11 @@ class Life:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def end(self, *, leave_running: bool) -> None:
-        """Stop the sources; drain and stop HAProxy, or leave it as it is."""
+        """Stop the sources, withdraw from registries; drain and stop HAProxy. Or leave registries and HAProxy as is."""
         for task in self._sources.values():
             task.cancel()
         await asyncio.gather(*self._sources.values(), return_exceptions=True)
+        await self.registrar.end(keep=leave_running)
         await self.balancer.close()
         process = self.balancer.driver.process
         if leave_running or not process.managed:
@@ -186,6 +188,7 @@ class Life:
             self._sources.pop(name).cancel()
             self.gates.pop(name, None)
         self._start_sources(other=changed)
+        self.registrar.take(new)
         self.balancer.poke(recheck=True)
 
     def _start_sources(self, other: Collection[str] = ()) -> None:

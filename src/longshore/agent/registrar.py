@@ -63,13 +63,15 @@ class Registrar:
         self._follower: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._engine: EngineHand | None = None
+        self._taking = asyncio.Lock()
 
     async def run(self) -> None:
         """Work until cancelled; `close` must follow."""
         self._deadline = self._now + max(GRACE, setup.section_of(self.loaded).ttl)
-        await self._find_address()
-        await self._hands.take(self.loaded)
-        self._follow()
+        async with self._taking:
+            await self._find_address()
+            await self._hands.take(self.loaded)
+            self._follow()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._leases.run())
             group.create_task(self._mind_address())
@@ -93,18 +95,17 @@ class Registrar:
 
     async def reread(self, loaded: Loaded) -> None:
         """Take in another configuration. What stays as it is does not leave the registries for a moment."""
-        before, self.loaded = self.loaded, loaded
-        section, was = setup.section_of(loaded), setup.section_of(before)
-        self._options = setup.options_of(loaded, self.owner)
-        await self._find_address()
-        self._picture.rebuild()
-        if self._picture.whole:
-            self._view = self._picture.view()
-        if (section.docker, section.containers) != (was.docker, was.containers):
-            self._picture = Picture("register", self._builder)  # what the other engine runs stays until this one tells
-            self._follow()
-        await self._hands.take(loaded)
-        self._look()
+        async with self._taking:
+            before, self.loaded = self.loaded, loaded
+            section, was = setup.section_of(loaded), setup.section_of(before)
+            self._options = setup.options_of(loaded, self.owner)
+            await self._find_address()
+            self._rebuild()
+            if (section.docker, section.containers) != (was.docker, was.containers):
+                self._picture = Picture("register", self._builder)  # what the other engine runs stays until this tells
+                self._follow()
+            await self._hands.take(loaded)
+            self._look()
 
     @property
     def ready(self) -> bool:
@@ -155,6 +156,12 @@ class Registrar:
             return
         work = docker.follow(section.docker, self._picture, self._see, patience=PATIENCE)
         self._follower = asyncio.create_task(work, name="registrar's engine")
+
+    def _rebuild(self) -> None:
+        """Make all entries of containers anew, by other options."""
+        self._picture.rebuild()
+        if self._picture.whole:
+            self._view = self._picture.view()
 
     def _see(self, view: View[Registration]) -> None:
         """Take in what the engine runs; while it is away, and before it was listed, what was known stays."""
@@ -218,9 +225,7 @@ class Registrar:
             await asyncio.sleep(LOOK_FOR_ADDRESS)
             if await self._find_address():
                 self.journal.add(f"this host's address is {self._own.address or 'not known any more'}", self._own.why)
-                self._picture.rebuild()
-                if self._picture.whole:
-                    self._view = self._picture.view()
+                self._rebuild()
                 self._look()
 
     async def _find_address(self) -> bool:
