@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from longshore.core.capabilities import TYPICAL, Capabilities
-from longshore.core.model import Check, Endpoint, Policy, Route, Service
+from longshore.core.model import Check, Endpoint, Policy, Resolvers, Route, Service, Template
 from longshore.core.profile import profile_of
 from longshore.core.render import Admin, Backend, Bind, Frontend, Layout, Paths, Process, render
 from longshore.core.routes import frontend_of
 from longshore.core.server import server_of
+from longshore.core.template import slots_of
 
 HASH = "$5$Kd0FQh1zqZ3nYb9c$wWk0Y2Zc4s1lq5vJ7yq1cHcQfN0w7bqkUo1v9hX3a22"
 HTTP_CHECK = Check(kind="http", path="/health", host="a.test")
@@ -50,7 +51,8 @@ def layout_of(
     backends = []
     for service in services:
         servers = tuple((server_of(service, e, caps), (admin or {}).get(e.name, "ready")) for e in service.endpoints)
-        backends.append(Backend(f"s:{service.name}", profile_of(service, caps, paths).name, servers))
+        profile = profile_of(service, caps, paths).name
+        backends.append(Backend(f"s:{service.name}", profile, servers, slots_of(service, caps)))
     for name in profiles:
         backends += [Backend(f"slot:{name}:{n:03}", name) for n in range(1, spare + 1)]
     return Layout(process or Process(paths), frontends + tuple(own.values()), tuple(profiles.values()), tuple(backends))
@@ -153,6 +155,27 @@ def _everything(caps: Capabilities, paths: Paths) -> Layout:
     return layout_of(services, caps, paths, process=process, frontends=frontends)
 
 
+def _resolved(caps: Capabilities, paths: Paths) -> Layout:
+    docker = Resolvers(("127.0.0.11:53",))
+    six = Resolvers(("10.0.0.53:5353", "[fd00::53]:53"), "ipv6", 2.5, 0.5, 0)
+    held = Policy(hold=5, sticky="route", check=HTTP_CHECK, max_connections=20, slow_start=10)
+    services = (
+        Service("web", routes=(Route("a.test"),), template=Template("tasks.web", 8000, resolvers=docker)),
+        Service(
+            "api", routes=(Route("b.test"),), policy=held, template=Template("_api._tcp.x.test", 0, 7, 50, True, six)
+        ),
+        Service("db", "tcp", (Route(listen=":5432"),), template=Template("db", 5432, resolvers=docker)),
+        Service(
+            "both",
+            routes=(Route("c.test"),),
+            policy=Policy(server_tls="verify", balance="static-rr"),
+            endpoints=endpoints("10.0.0.1"),
+            template=Template("both", 443, resolvers=docker),
+        ),
+    )
+    return layout_of(services, caps, paths)
+
+
 LAYOUTS: Mapping[str, Callable[[Capabilities, Paths], Layout]] = {
     "empty": _empty,
     "simple": _simple,
@@ -160,6 +183,7 @@ LAYOUTS: Mapping[str, Callable[[Capabilities, Paths], Layout]] = {
     "balances": _balances,
     "tcp": _tcp,
     "everything": _everything,
+    "resolved": _resolved,
 }
 
 GOLDENS = Path(__file__).with_name("goldens")
