@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -11,9 +10,10 @@ from longshore.config.load import Loaded
 from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.core.conditions import read as condition
 from longshore.core.layouts import layout_of
-from longshore.core.model import Problem, Snapshot
+from longshore.core.model import Snapshot
 from longshore.core.registered import Options, Pick
 from longshore.sources import registered
+from longshore.sources.consul import ConsulAdapter
 from longshore.sources.etcd import EtcdAdapter
 from longshore.sources.registered import Adapter, Gate
 from longshore.sources.several import Several
@@ -27,8 +27,6 @@ def registry_work(
     loaded: Loaded, name: str, source: Registry, publish: Publish, last: Snapshot | None, gate: Gate
 ) -> Work:
     """How to start the endless work of a registry source. `last` is its snapshot of an earlier life."""
-    if isinstance(source, ConsulSource):
-        return partial(_not_yet, name, publish)
     options = registry_options(loaded, name, source)
     return partial(registered.watch, options, adapter_of(source, options), publish, last=last, gate=gate)
 
@@ -64,14 +62,7 @@ def picks_of(loaded: Loaded, source: str) -> tuple[Pick, ...]:
     )
 
 
-async def _not_yet(name: str, publish: Publish) -> None:
-    """Say what cannot be done yet, and let everything else work."""
-    what, hint = "this version cannot read Consul yet", "use etcd or zookeeper, or remove the source"
-    publish(Snapshot(name, problems=(Problem(f"source {name}", what, hint),), stale=what))
-    await asyncio.Event().wait()
-
-
-def adapter_of(source: EtcdSource | ZookeeperSource, options: Options) -> Adapter:
+def adapter_of(source: Registry, options: Options) -> Adapter:
     """What speaks to the registry."""
     match source:
         case EtcdSource():
@@ -79,3 +70,5 @@ def adapter_of(source: EtcdSource | ZookeeperSource, options: Options) -> Adapte
             return each[0] if len(each) == 1 else Several(each)
         case ZookeeperSource():
             return ZooKeeperAdapter(source, options.prefixes)
+        case ConsulSource():
+            return ConsulAdapter(source, options.services)

@@ -76,6 +76,12 @@ class Options:
                 found.append(place)
         return tuple(sorted(found))
 
+    @property
+    def services(self) -> frozenset[str]:
+        """The services that are picked by name, where nothing else is of interest; empty if everything may be."""
+        named = [pick.service for pick in self.picks if pick.service]
+        return frozenset(named) if self.find == "named" and len(named) == len(self.picks) else frozenset()
+
     def prefix_of(self, key: str) -> str:
         """The prefix that the layout reads a key beneath. A picked path is one service: its name stands above."""
         if beneath(self.prefix, key):

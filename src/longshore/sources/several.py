@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from longshore.clients.registry_faults import RegistryError
 from longshore.sources.registered import Adapter, Sink, Value
+from longshore.sources.together import together
 
 
 class Several:
@@ -19,13 +18,7 @@ class Several:
     async def list_then_stream(self, sink: Sink) -> NoReturn:
         """List everywhere, then follow; what breaks one breaks all."""
         union = _Union(sink, len(self._adapters))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for adapter in self._adapters:
-                    group.create_task(adapter.list_then_stream(_Part(union)))
-        except BaseExceptionGroup as several:
-            raise _first(several) from several
-        raise AssertionError("adapters end by an error only")
+        await together(*(adapter.list_then_stream(_Part(union)) for adapter in self._adapters))
 
 
 class _Union:
@@ -79,9 +72,3 @@ class _Part:
     def published(self) -> None:
         if not self._union.missing:
             self._union.sink.published()
-
-
-def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the one exception that matters of those that tasks raised together: a bug before a fault."""
-    leaves = [_first(error) if isinstance(error, BaseExceptionGroup) else error for error in several.exceptions]
-    return next((error for error in leaves if not isinstance(error, RegistryError)), leaves[0])

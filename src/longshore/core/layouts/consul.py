@@ -22,6 +22,8 @@ from longshore.core.layouts.payload import UnreadableError
 from longshore.core.places import joined
 from longshore.core.values import shown
 
+ALIVE = "serfHealth"
+"""The check that every node has: its neighbours reach it."""
 KEPT = "kept by longshore"
 """The name of the check that a registrar of ours renews."""
 OURS = "longshore"
@@ -38,6 +40,17 @@ def key_of(row: Mapping[str, Any]) -> str:
     node, service = (found if isinstance(found := row.get(key), dict) else {} for key in ("Node", "Service"))
     parts = (payload.text_of(node, "Datacenter"), payload.text_of(node, "Node"), payload.text_of(service, "ID"))
     return "/".join(parts)
+
+
+def node_of(row: Mapping[str, Any]) -> str:
+    """The name of a row's node."""
+    node = row.get("Node")
+    return payload.text_of(node, "Node") if isinstance(node, dict) else ""
+
+
+def is_away(row: Mapping[str, Any]) -> bool:
+    """Whether a row's node cannot be reached by its neighbours."""
+    return any(check.get("CheckID") == ALIVE and check.get("Status") == "critical" for check in _checks(row))
 
 
 def read(row: Mapping[str, Any]) -> Entry | Broken:
@@ -151,11 +164,15 @@ def _weight(service: Mapping[str, Any]) -> int | None:
 
 
 def _status(row: Mapping[str, Any]) -> Status:
-    checks = row.get("Checks")
-    if not isinstance(checks, list) or not checks:
+    checks = _checks(row)
+    if not checks:
         return ""
-    critical = any(isinstance(check, dict) and check.get("Status") == "critical" for check in checks)
-    return "critical" if critical else "passing"
+    return "critical" if any(check.get("Status") == "critical" for check in checks) else "passing"
+
+
+def _checks(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    checks = row.get("Checks")
+    return [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else []
 
 
 def _object(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -1,0 +1,46 @@
+"""From settings to a client: which agent, which token, which certificates. For the source and the registrar alike."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from longshore.clients.consul import ConsulClient, Patience
+from longshore.clients.consul_faults import ConsulError
+from longshore.clients.tls import TlsSettings, files_of
+
+
+class ConsulSettings(Protocol):
+    """What is read of a source `consul` in the configuration."""
+
+    @property
+    def address(self) -> str: ...  # noqa: D102  the names say it
+    @property
+    def token_file(self) -> Path | None: ...  # noqa: D102
+    @property
+    def datacenter(self) -> str | None: ...  # noqa: D102
+    @property
+    def tls(self) -> TlsSettings | None: ...  # noqa: D102
+
+
+def client_of(settings: ConsulSettings, patience: Patience = Patience()) -> ConsulClient:  # noqa: B008  frozen
+    """Make a client, to be used as `async with`. The token's file is read for each request: it may change."""
+    return ConsulClient(
+        settings.address,
+        token=partial(_token, settings.token_file) if settings.token_file else None,
+        tls=files_of(settings.tls),
+        datacenter=settings.datacenter or "",
+        patience=patience,
+    )
+
+
+def _token(path: Path) -> str:
+    try:
+        token = path.read_text().strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not text"
+        raise ConsulError(f"token-file {path}: {reason}", "check the path and who may read the file") from error
+    if not token.isascii() or not token.isprintable() or " " in token or not token:
+        raise ConsulError(f"token-file {path} holds no token", "write the token's SecretID into it, in one line")
+    return token
