@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from longshore.agent.connect_registries import adapter_of, registry_options
 from longshore.clients.registry_faults import RegistryError
 from longshore.config.load import Loaded
-from longshore.config.registries import ConsulSource, Registry
+from longshore.config.registries import Registry
 from longshore.core.registered_entry import Options, Value
 from longshore.sources.registered import Adapter
 
@@ -26,9 +26,7 @@ class Reading:
     options: Options
 
     def adapter(self) -> Adapter:
-        """Make what speaks to it. Raises RegistryError."""
-        if isinstance(self.source, ConsulSource):
-            raise RegistryError(f"source {self.name}: this version cannot read Consul yet")
+        """Make what speaks to it."""
         return adapter_of(self.source, self.options)
 
     @property

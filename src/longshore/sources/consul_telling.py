@@ -52,9 +52,8 @@ class Telling:
             self.tell(self._found, self._dead)
 
     def _looks_worse(self, key: str, value: Value) -> bool:
-        return (
-            not _is_critical(self._told.get(key)) and key in self._told and (key in self._dead or _is_critical(value))
-        )
+        was_well = key in self._told and not _is_critical(self._told[key])
+        return was_well and (key in self._dead or _is_critical(value))
 
 
 def _is_critical(value: Value) -> bool:
