@@ -23,6 +23,8 @@ class Cluster:
     """
 
     name = ""
+    place = "127.0.0.1"
+    """The address that the members listen on."""
 
     def __init__(self, size: int, each: int) -> None:
         self.size = size
@@ -31,6 +33,11 @@ class Cluster:
         (self.folder / "owner").write_text(str(os.getpid()))
         self._ports = [ports.free(each) for _ in range(size)]
         self._running = dict[int, subprocess.Popen[bytes]]()
+
+    def at(self, place: str) -> Self:
+        """Have the members listen on this address; before they are started."""
+        self.place = place
+        return self
 
     def _command(self, member: int) -> Sequence[str | Path]:
         """Return the program and its arguments."""

@@ -56,7 +56,7 @@ class Consul(Cluster):
 
     def address(self, member: int = 0) -> str:
         """Return the URL of an agent."""
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._ports[member]}"
+        return f"{'https' if self.tls else 'http'}://{self.place}:{self._ports[member]}"
 
     def socket(self, member: int = 0) -> str:
         """Return the URL of an agent's unix socket; it is there without TLS only."""
@@ -78,9 +78,9 @@ class Consul(Cluster):
         port = self._ports[self.running[0] if member is None else member]
         connection: http.client.HTTPConnection
         if self._context:
-            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=self._context)
+            connection = http.client.HTTPSConnection(self.place, port, timeout=10, context=self._context)
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection(self.place, port, timeout=10)
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         target = f"/v1/{quote(path)}" + (f"?{urlencode(query)}" if query else "")
         try:
@@ -140,11 +140,11 @@ class Consul(Cluster):
         settings: dict[str, Any] = {
             "node_name": f"n{member}",
             "data_dir": str(self.folder / f"n{member}"),
-            "bind_addr": "127.0.0.1",
-            "addresses": {listens: "127.0.0.1" if self.tls else f"127.0.0.1 {self.socket(member)}"},
+            "bind_addr": self.place,
+            "addresses": {listens: self.place if self.tls else f"{self.place} {self.socket(member)}"},
             "ports": {"http": -1, "https": -1, "dns": -1, "grpc": -1, "serf_wan": -1}
             | {listens: http_port, "serf_lan": lan, "server": server},
-            "retry_join": [f"127.0.0.1:{ports + 1}" for ports in self._ports[: self.servers]],
+            "retry_join": [f"{self.place}:{ports + 1}" for ports in self._ports[: self.servers]],
             "retry_interval": "1s",
             "disable_update_check": True,
             "disable_remote_exec": True,

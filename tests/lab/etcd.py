@@ -54,10 +54,10 @@ class Etcd(Cluster):
     @property
     def endpoints(self) -> list[str]:
         """The client URLs of all members, in their order."""
-        return [f"{'https' if self.tls else 'http'}://127.0.0.1:{port}" for port in self._ports]
+        return [f"{'https' if self.tls else 'http'}://{self.place}:{port}" for port in self._ports]
 
     def _command(self, member: int) -> list[str | Path]:
-        peers = [f"http://127.0.0.1:{port + 1}" for port in self._ports]
+        peers = [f"http://{self.place}:{port + 1}" for port in self._ports]
         options = {
             "name": f"m{member}",
             "data-dir": self.folder / f"m{member}",
@@ -104,10 +104,10 @@ class Etcd(Cluster):
         port = self._ports[next(iter(self._running)) if member is None else member]
         if self._context:
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                "127.0.0.1", port, timeout=5, context=self._context
+                self.place, port, timeout=5, context=self._context
             )
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection = http.client.HTTPConnection(self.place, port, timeout=5)
         try:
             connection.request("POST", f"/v3/{path}", json.dumps(document), self._headers())
             response = connection.getresponse()

@@ -10,6 +10,7 @@ This process reaches them at `node.address`. What is forgotten dies with this pr
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -25,7 +26,7 @@ from tests.lab.engine_client import BARE, WEB, EngineClient
 from tests.lab.remains import end_family, is_gone, remove_folder
 from tests.lab.waiting import until
 
-NET = "10.250.0"
+_numbers = itertools.count()
 NAMESPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
 _INIT = """
 hostname "$1"
@@ -40,9 +41,9 @@ trap : TERM INT; while :; do sleep 86400 & wait $!; done
 class Node(EngineClient):
     """One machine, h1 … h9."""
 
-    def __init__(self, number: int, folder: Path, switch: int) -> None:
+    def __init__(self, number: int, folder: Path, switch: int, net: str) -> None:
         self.name = f"h{number}"
-        self.address = f"{NET}.1{number}"
+        self.address = f"{net}.1{number}"
         self.folder = folder / self.name
         for part in ("etc", "sys"):
             (self.folder / part).mkdir(parents=True)
@@ -54,7 +55,12 @@ class Node(EngineClient):
         self._init = 0
 
     def start(self) -> None:
-        """Switch the machine on if it is off, and start its engine on its old data."""
+        """Switch the machine on if it is off, start its engine on its old data, and wait until it answers."""
+        self.begin()
+        self.finish()
+
+    def begin(self) -> None:
+        """Do the first part of `start`: wait for nothing that takes long."""
         if self._machine is None:
             self._power_on()
         config = self.folder / "daemon.json"
@@ -63,6 +69,9 @@ class Node(EngineClient):
             self._dockerd = subprocess.Popen(
                 [*self._inside(), "dockerd", "--config-file", config], env=self._env, stdout=log, stderr=log
             )
+
+    def finish(self) -> None:
+        """Wait until the engine answers, and have the web image on it."""
         until(self._answers, 60, f"the engine of {self.name} answers (its log: {self.folder}/log)")
         if not self.api.get("/images/json"):
             self.load(WEB, "EXPOSE 8000")
@@ -148,6 +157,9 @@ class Machines:
     """Several machines and their switch, started in parallel, gone without a trace."""
 
     def __init__(self, count: int = 3) -> None:
+        number = next(_numbers)
+        self.net = f"10.250.{number}"
+        self._uplink = f"lab-up{number}"
         self.folder = Path(tempfile.gettempdir()) / f"{PREFIX}{secrets.token_hex(4)}"
         self.nodes: list[Node] = []
         self._count = count
@@ -171,6 +183,11 @@ class Machines:
     def __getitem__(self, index: int) -> Node:
         return self.nodes[index]
 
+    @property
+    def address(self) -> str:
+        """Where the machines reach this process."""
+        return f"{self.net}.1"
+
     def _start(self) -> None:
         self._switch = subprocess.Popen(mortal("unshare", "--net", "sleep", "infinity"), stdout=subprocess.DEVNULL)
         switch = self._switch.pid
@@ -178,13 +195,18 @@ class Machines:
         until(lambda: Path(f"/proc/{switch}/ns/net").readlink() != ours, what="the switch has a network")
         for words in ("link add br0 type bridge mcast_snooping 0", "link set br0 up", "link set lo up"):
             run([*_in_network(switch), "ip", *words.split()])
-        run(["ip", "link", "add", "lab-uplink", "type", "veth", "peer", "name", "uplink", "netns", str(switch)])
+        run(["ip", "link", "add", self._uplink, "type", "veth", "peer", "name", "uplink", "netns", str(switch)])
         run([*_in_network(switch), "ip", "link", "set", "uplink", "master", "br0", "up"])
-        run(["ip", "addr", "add", f"{NET}.1/24", "dev", "lab-uplink"])
-        run(["ip", "link", "set", "lab-uplink", "up"])
-        self.nodes = [Node(number, self.folder, switch) for number in range(1, self._count + 1)]
+        run(["ip", "addr", "add", f"{self.address}/24", "dev", self._uplink])
+        run(["ip", "link", "set", self._uplink, "up"])
+        self.nodes = [self._node(number, switch) for number in range(1, self._count + 1)]
         for node in self.nodes:
-            node.start()
+            node.begin()
+        for node in self.nodes:
+            node.finish()
+
+    def _node(self, number: int, switch: int) -> Node:
+        return Node(number, self.folder, switch, self.net)
 
     def close(self) -> None:
         """End everything, by process id."""
@@ -193,7 +215,7 @@ class Machines:
         if self._switch is not None:
             self._switch.kill()
             self._switch.wait()
-        subprocess.run(["ip", "link", "del", "lab-uplink"], capture_output=True, check=False)
+        subprocess.run(["ip", "link", "del", self._uplink], capture_output=True, check=False)
         end_family(self.folder.name)
         remove_folder(self.folder)
 

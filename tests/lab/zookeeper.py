@@ -96,12 +96,12 @@ class ZooKeeper(Cluster):
     @property
     def hosts(self) -> list[str]:
         """The addresses of all servers, in their order."""
-        return [f"127.0.0.1:{port}" for port in self._ports]
+        return [f"{self.place}:{port}" for port in self._ports]
 
     @property
     def secure_hosts(self) -> list[str]:
         """The addresses where they speak TLS."""
-        return [f"127.0.0.1:{port + 3}" for port in self._ports]
+        return [f"{self.place}:{port + 3}" for port in self._ports]
 
     def _command(self, member: int) -> list[str | Path]:
         java = next(self._tree.glob("usr/lib/jvm/java-17-*/bin/java"))
@@ -126,7 +126,7 @@ class ZooKeeper(Cluster):
 
     def ask(self, member: int, word: str) -> str:
         """Send a four-letter word to a server."""
-        with socket.create_connection(("127.0.0.1", self._ports[member]), timeout=5) as connection:
+        with socket.create_connection((self.place, self._ports[member]), timeout=5) as connection:
             connection.sendall(word.encode())
             parts = list[bytes]()
             while part := connection.recv(65536):
@@ -198,7 +198,7 @@ class ZooKeeper(Cluster):
             "syncLimit": 10,
             "dataDir": folder / "data",
             "clientPort": self._ports[member],
-            "clientPortAddress": "127.0.0.1",
+            "clientPortAddress": self.place,
             "admin.enableServer": "false",
             "maxClientCnxns": 0,
             "4lw.commands.whitelist": "*",
@@ -210,7 +210,7 @@ class ZooKeeper(Cluster):
         if self.size > 1:
             settings["standaloneEnabled"] = "false"
             for number, port in enumerate(self._ports):
-                settings[f"server.{number + 1}"] = f"127.0.0.1:{port + 1}:{port + 2}"
+                settings[f"server.{number + 1}"] = f"{self.place}:{port + 1}:{port + 2}"
         if self.tls:
             settings |= {
                 "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
