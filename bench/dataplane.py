@@ -155,7 +155,9 @@ def _by_hand(stack: ExitStack, series: str, copies: dict[str, list[Web]], folder
     port = ports.free()
     config = folder / "haproxy.cfg"
     config.write_text(CONFIG.format(folder=folder, port=port, rules=rules, backends=backends))
-    process = subprocess.Popen([haproxy(series), "-db", "-f", config], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [haproxy(series), "-db", "-f", config], stderr=subprocess.DEVNULL, start_new_session=True
+    )  # a session of its own, as longshore has: the kernel shares processors out by sessions
     stack.callback(process.wait)
     stack.callback(process.kill)
     until((folder / "haproxy.sock").exists, what="HAProxy has its socket")
