@@ -53,7 +53,9 @@ def server_of(service: Service, endpoint: Endpoint, caps: Capabilities) -> Serve
     """Return the server for one endpoint of a service."""
     address = quote.word(endpoint.address)
     options = options_of(service, caps)
-    digest = quote.digest(endpoint.id, address, str(endpoint.port), *options)
+    watch = _watch(service)
+    digest = quote.digest(endpoint.id, address, str(endpoint.port), *options, *watch)
+    options += watch if service.policy.only or not endpoint.backup else ()
     if service.policy.sticky and service.mode == "http" and caps.server_cookie:
         options.append(f"cookie {digest}")
     shown = re.sub(r"[^A-Za-z0-9_.-]+", "-", endpoint.name).strip("-.")[:60] or "endpoint"
@@ -85,6 +87,17 @@ def options_of(service: Service, caps: Capabilities) -> list[str]:
             options.append("check-ssl")
     options += _connections(service, caps)
     return options
+
+
+def _watch(service: Service) -> tuple[str, ...]:
+    """Where backups wait, one refused connection is enough: HAProxy gives up its attempts before its checks are due.
+
+    The server is up again with its next check that succeeds, a second later. Backups keep all their attempts, so that
+    a moment in which nobody answers is no end; of a leader's backups each is the next one's leader.
+    """
+    policy = service.policy
+    levels = policy.prefer or policy.only or any(each.percent == 0 for each in policy.zone_weights)
+    return ("observe layer4 error-limit 1 on-error mark-down",) if levels and policy.check.kind != "none" else ()
 
 
 def _connections(service: Service, caps: Capabilities) -> list[str]:
