@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from longshore.cli.ending import FINDING, UNREACHABLE, USAGE, End
 
-SOCKET = "longshore.sock"
+SOCKET, REGISTER_SOCKET = "longshore.sock", "register.sock"  # of the balancer, and of a registrar of its own
 ROOTS_STATE = Path("/var/lib/longshore")
 DEFAULT_CONFIG = Path("/etc/longshore/longshore.yaml")
 PATIENCE = 30.0  # seconds for an answer that waits for nothing
@@ -25,6 +25,20 @@ class Ask:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody listens, or at least we may not see whether."""
+        connection = _Connection(self.path, 1.0)
+        try:
+            connection.connect()
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        finally:
+            connection.close()
+        return True
 
     def get(self, path: str, query: Mapping[str, object] | None = None, *, timeout: float = PATIENCE) -> Any:
         """Ask for something."""
@@ -92,8 +106,20 @@ class Ask:
 
 
 def agent(state_dir: Path | None, config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Ask:
-    """Find the agent: of the state directory as said, else of the environment, else of the configuration."""
-    return Ask((state_dir or state_dir_of(config, environ)) / SOCKET)
+    """Find the agent: of the state directory as said, else of the environment, else of the configuration.
+
+    It is the balancer; where only a registrar answers, that.
+    """
+    return agents(state_dir, config, environ)[0]
+
+
+def agents(state_dir: Path | None, config: Path | None = None, environ: Mapping[str, str] = os.environ) -> list[Ask]:
+    """Find the balancer and the registrar, those that answer; if none does, where the balancer should."""
+    folder = state_dir or state_dir_of(config, environ)
+    balancer, registrar = Ask(folder / SOCKET), Ask(folder / REGISTER_SOCKET)
+    if not os.path.lexists(registrar.path):
+        return [balancer]
+    return [ask for ask in (balancer, registrar) if ask.is_there] or [balancer]
 
 
 def state_dir_of(config: Path | None, environ: Mapping[str, str]) -> Path:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from longshore.agent.report import EndpointStatus, HaproxyStatus, ServiceStatus, SourceStatus, Status
+from longshore.cli.shown_registrar import lease_lines, registrar_lines
 from longshore.cli.text import Colour, ago, clean, clock, columns, paint, plural
 from longshore.core.conflicts import text_of
 from longshore.core.explain import Explanation
@@ -22,10 +23,14 @@ def status_lines(status: Status, *, brief: bool = False, now: float | None = Non
     now = time.time() if now is None else now
     lines: list[str] = []
     if not brief:
-        lines += [*_head(status, now), "", *_sources(status.sources, now)]
+        lines += [*_head(status, now)]
+        lines += ["", *_sources(status.sources, now)] if status.haproxy else []
+        lines += ["", *registrar_lines(status.registrar, now)] if status.registrar else []
+    elif status.registrar and status.registrar.leases:
+        lines += ["", *lease_lines(status.registrar.leases, status.registrar.owner, now)]
     for service in status.services:
         lines += ["", *_service(service, now)]
-    if not status.services and not brief:
+    if not status.services and status.haproxy and not brief:
         lines += ["", "no services yet: start a container with the label longshore.host or longshore.port"]
     if not brief:
         lines += _problems(status.problems)
@@ -74,7 +79,8 @@ def as_counted(name: str) -> list[tuple[int, str]]:
 
 def _head(status: Status, now: float) -> Iterator[str]:
     ready = paint("ready", "green") if status.ready else paint("not ready yet", "yellow")
-    yield f"{paint('longshore ' + clean(status.version), 'bold')}: {ready}, up {ago(status.started, now) or '0 s'}"
+    what = "longshore " if status.haproxy else "longshore registrar "
+    yield f"{paint(what + clean(status.version), 'bold')}: {ready}, up {ago(status.started, now) or '0 s'}"
     if status.haproxy is None:
         return
     yield clean(_haproxy(status.haproxy, now))

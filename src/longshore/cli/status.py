@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import TypeAdapter, ValidationError
 
 from longshore.agent.report import Status
-from longshore.cli.ask import agent
+from longshore.cli.ask import Ask, agents
 from longshore.cli.ending import FINDING, FINE, End
 from longshore.cli.options import AsJson, ConfigFile, StateDir
 from longshore.cli.shown import status_lines
 from longshore.cli.text import say, say_json
 
 SLICE = 20.0  # seconds that one question waits for a change
+PACE = 0.5  # seconds between questions where two are asked: no one question waits for both
 
 
 def status(
@@ -28,27 +30,56 @@ def status(
     state_dir: StateDir = None,
     config: ConfigFile = None,
 ) -> int:
-    """Show sources, services with every endpoint, problems, and what HAProxy runs.
+    """Show sources, services with every endpoint, what is registered, problems, and what HAProxy runs.
 
-    Ends with 1 while the agent is not ready yet, or when a service asked for does not exist. With --watch and --json
-    each line is one JSON object.
+    A balancer and a registrar that run beside each other are shown together. Ends with 1 while the agent is not ready
+    yet, or when a service asked for does not exist. With --watch and --json each line is one JSON object.
     """
-    ask = agent(state_dir, config)
-    answer = ask.get("/v1/status")
+    asks = agents(state_dir, config)
+    answer = _whole(asks)
     while watch:
         _show(answer, services, as_json=as_json, again=True)
-        # An agent that stays silent for a while is asked again; one that is gone ends the watch.
-        answer = ask.get("/v1/status", {"after": answer["seq"], "timeout": SLICE}, timeout=SLICE + 30.0)
+        answer = _next(asks, answer)
     _show(answer, services, as_json=as_json)
-    if missing := sorted(set(services) - {service["name"] for service in answer["services"]}):
-        known = ", ".join(sorted(service["name"] for service in answer["services"])[:20]) or "none"
+    if missing := sorted(set(services) - _names(answer)):
+        known = ", ".join(sorted(_names(answer))[:20]) or "none"
         raise End(FINDING, f"there is no service {', '.join(missing)}", f"known services: {known}")
     return FINE if answer["ready"] else FINDING
+
+
+def _whole(asks: list[Ask]) -> Any:
+    """The status of all that run here as one: the balancer's, with what a registrar beside it says."""
+    answer, *others = (ask.get("/v1/status") for ask in asks)
+    for other in others:
+        answer |= {
+            "registrar": other["registrar"],
+            "problems": [*answer["problems"], *other["problems"]],
+            "ready": answer["ready"] and other["ready"],
+        }
+    return answer
+
+
+def _next(asks: list[Ask], before: Any) -> Any:
+    """The status after something has changed. An agent that stays silent is asked again; one that is gone is an end."""
+    if len(asks) == 1:
+        return asks[0].get("/v1/status", {"after": before["seq"], "timeout": SLICE}, timeout=SLICE + 30.0)
+    while (answer := _whole(asks)) == before:
+        time.sleep(PACE)
+    return answer
+
+
+def _names(answer: Any) -> set[str]:
+    """The services that are balanced or registered here."""
+    leases = answer["registrar"]["leases"] if answer.get("registrar") else []
+    return {service["name"] for service in answer["services"]} | {lease["service"] for lease in leases}
 
 
 def _show(answer: Any, services: tuple[str, ...], *, as_json: bool, again: bool = False) -> None:
     if services:
         answer = answer | {"services": [service for service in answer["services"] if service["name"] in services]}
+        if registrar := answer.get("registrar"):
+            leases = [lease for lease in registrar["leases"] if lease["service"] in services]
+            answer["registrar"] = registrar | {"leases": leases}
     if as_json and again:
         print(json.dumps(answer, ensure_ascii=False), flush=True)
     elif as_json:
