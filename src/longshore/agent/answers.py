@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from longshore import __version__
-from longshore.agent import shown
+from longshore.agent import shown, shown_slots
 from longshore.agent.balancer import Balancer
 from longshore.agent.register_beside import Beside
 from longshore.agent.report import (
@@ -174,6 +174,7 @@ class Answers:
         if found is None:
             names = ", ".join(sorted(known)[:10]) or "none"
             raise Refused(f"there is no service {service}", f"known services: {names}", unknown=True)
+        shown_slots.refuse(found)
         if endpoint is None:
             return found, found.endpoints
         live = [e for e in found.endpoints if endpoint in (e.id, e.name, f"{e.address}:{e.port}")]
@@ -186,12 +187,13 @@ class Answers:
     def _known(self) -> Known:
         b = self._balancer
         services = tuple(b.wanting.known.values())
+        shown_services = {each.name: each for each in self._view().services(services)}
         return Known(
-            services,
+            tuple(shown_slots.with_found(service, shown_services[service.name]) for service in services),
             b.driver.running.frontends if b.driver.running else b.setup.frontends,
             {
                 (s.name, e.id): Seen(e.state, e.reason, e.routed_since or e.since)
-                for s in self._view().services(services)
+                for s in shown_services.values()
                 for e in s.endpoints
             },
             self.problems(),

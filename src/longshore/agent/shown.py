@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from longshore.agent import shown_slots
 from longshore.agent.checks import Admission
 from longshore.agent.report import EndpointStatus, ServiceStatus, ShownState, SourceStatus
 from longshore.core.model import Endpoint, EndpointState, Service, Snapshot
@@ -44,7 +45,10 @@ class View:
             backend,
             service.policy.balance,
             service.sources,
-            tuple(self._endpoint(service, e, servers[e.id], backend) for e in service.endpoints),
+            (
+                *(self._endpoint(service, e, servers[e.id], backend) for e in service.endpoints),
+                *shown_slots.found(service, backend, self.stats, self.now),
+            ),
         )
 
     def _endpoint(self, service: Service, endpoint: Endpoint, server: Server, backend: str) -> EndpointStatus:

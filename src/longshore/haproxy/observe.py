@@ -81,6 +81,7 @@ class ServerStat:
     total: int  # requests or connections so far
     changed: int  # seconds since the status changed
     check: str  # result of the last check, for people: "L4CON: Connection refused", "L7STS 503: Service Unavailable"
+    address: str = ""  # with the port; "" if it has none
 
 
 async def stats(
@@ -93,7 +94,12 @@ async def stats(
         key = row["pxname"], row["svname"]
         check = _check(row, before.get(key) if before else None)
         found[key] = ServerStat(
-            row["status"], int(row["scur"] or 0), int(row["stot"] or 0), int(row["lastchg"] or 0), check
+            row["status"],
+            int(row["scur"] or 0),
+            int(row["stot"] or 0),
+            int(row["lastchg"] or 0),
+            check,
+            row.get("addr") or "",
         )
     return found
 
