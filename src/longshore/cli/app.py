@@ -159,6 +159,12 @@ COMMANDS: dict[str, Command] = {
         "Keep the entries of one registry in another too.",
         ("longshore sync etcd zookeeper", "longshore sync old new --once --ttl 1h"),
     ),
+    "doctor": Command(
+        "longshore.cli.doctor:doctor",
+        "Look",
+        "Find trouble, and say the cure.",
+        ("longshore doctor", "longshore doctor compose.yaml", "longshore doctor --json | jq .findings"),
+    ),
     "check": Command(
         "longshore.cli.check:check",
         "Try without an engine",
@@ -277,5 +283,9 @@ def tell(end: End) -> None:
 
 
 def main() -> None:
-    """Be the program `longshore`."""
+    """Be the program `longshore`; as process 1, in a container, look after it as well."""
+    if os.getpid() == 1:
+        from longshore.cli.init import look_after
+
+        sys.exit(look_after(lambda: run(sys.argv[1:])))
     sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,106 @@
+"""All that a doctor looks at, in an order in which one thing explains the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from longshore.agent.doctor import compose, engines, entries, machine, servers
+from longshore.agent.doctor.finding import Finding, fine
+from longshore.agent.registry_read import Reading, readings
+from longshore.config.load import Loaded
+from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
+from longshore.config.sources import DockerSource, FileSource
+from longshore.core.model import Problem
+from longshore.sources.file import Folder
+
+Progress = Callable[[str], None]
+Look = Callable[[], Coroutine[Any, Any, list[Finding]]]
+
+
+async def examine(
+    loaded: Loaded,
+    progress: Progress,
+    *,
+    agent: tuple[Problem, ...] | None = None,
+    compose_file: Path | None = None,
+    environ: Mapping[str, str],
+) -> AsyncIterator[Finding]:
+    """Look at everything. `agent` is what a running agent says is wrong; None if none runs."""
+    if compose_file is not None:
+        progress(f"reading {compose_file}")
+        for finding in await asyncio.to_thread(compose.compose, compose_file, environ):
+            yield finding
+    progress("reading the configuration")
+    for problem in loaded.problems:
+        yield Finding(str(problem.place), problem.text, problem.hint)
+    if loaded.valid is None:
+        return
+    yield fine("configuration", str(loaded.path or "no file, so the defaults"))
+    for what, look in _work(loaded, agent, progress):
+        progress(what)
+        for finding in await look():
+            yield finding
+
+
+def _work(loaded: Loaded, agent: tuple[Problem, ...] | None, progress: Progress) -> list[tuple[str, Look]]:
+    config = loaded.config
+    work: list[tuple[str, Look]] = [
+        ("looking at the state directory", partial(asyncio.to_thread, machine.state_dir, config)),
+        ("asking HAProxy what it can do", partial(machine.haproxy, config)),
+        ("trying the addresses", partial(asyncio.to_thread, machine.ports, config, agent_runs=agent is not None)),
+        ("reading the certificates", partial(machine.certificates, config)),
+    ]
+    registries = readings(loaded)
+    for name, source in config.sources.items():
+        match source:
+            case DockerSource():
+                work.append((f"asking the engine {name}", partial(engines.engine, loaded, name, source)))
+            case FileSource():
+                work.append((f"reading {source.path}", partial(asyncio.to_thread, _folder, name, source)))
+            case _ if name in registries:
+                work.append((f"asking {name}", partial(_registry, registries[name], progress)))
+    if config.register_ is not None and config.register_.containers:
+        settings = config.register_.docker
+        work.append(("asking the registrar's engine", partial(engines.engine, loaded, "register", settings)))
+    work.append(("asking the running agent", partial(_agent, agent)))
+    return work
+
+
+async def _registry(reading: Reading, progress: Progress) -> list[Finding]:
+    """Its servers, and if any of them serves, what stands there."""
+    match reading.source:
+        case EtcdSource() as source:
+            found = await servers.etcd(reading.name, source)
+        case ZookeeperSource() as source:
+            found = await servers.zookeeper(reading.name, source)
+        case ConsulSource() as source:
+            found = await servers.consul(reading.name, source)
+    if found and not any(finding.fine for finding in found):
+        return found
+    progress(f"listing {reading.name}")
+    return [*found, *await entries.entries(reading, progress)]
+
+
+def _folder(name: str, source: FileSource) -> list[Finding]:
+    folder = Folder(source.path)
+    try:
+        folder.look()
+    except OSError as error:
+        what = f"{source.path} cannot be read: {error.strerror or error}"
+        return [Finding(f"source {name}", what, "make it, or correct the path")]
+    found, problems = folder.entries()
+    said = [Finding(problem.where, problem.what, problem.hint) for problem in problems]
+    return [*said, fine(f"source {name}", f"{source.path}: {len(found)} services")]
+
+
+async def _agent(problems: tuple[Problem, ...] | None) -> list[Finding]:
+    """What the running agent says is wrong."""
+    if problems is None:
+        return [fine("agent", "none runs with this state directory")]
+    if not problems:
+        return [fine("agent", "runs, and has nothing to complain of")]
+    return [Finding(problem.where, problem.what, problem.hint) for problem in problems]
