@@ -14,6 +14,8 @@ from longshore.core.flapping import CALM, MOST, WINDOW, Flapping
 from longshore.core.model import EndpointState, Problem
 from longshore.core.registration import Registration
 
+FAILS = "its check fails"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -25,6 +27,11 @@ class Standing:
     check: str  # what was checked and what came out
     since: float  # Unix seconds since when it is as it is, as far as known
     out: bool = False  # kept out because it came and went too often
+
+    @property
+    def told(self) -> str:
+        """The whole reason why it does not stand there, for the journal."""
+        return f"{self.why}, {self.check}" if self.why == FAILS else self.why
 
 
 class Book:
@@ -84,6 +91,6 @@ class Book:
             return Standing(registration, False, "its first check is under way", asked, registration.since)
         said = f"{asked}: {belief.why or ('ok' if belief.health.fit else 'failed')}"
         if not belief.health.fit:
-            return Standing(registration, False, f"its check fails: {belief.why}", said, belief.since)
+            return Standing(registration, False, FAILS, said, belief.since)
         why = "it came and went too often" if out else ""
         return Standing(registration, True, why, said, belief.since, out)

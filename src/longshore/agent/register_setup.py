@@ -97,7 +97,7 @@ def _process(service: str, process: RegisteredProcess, host: str, options: Optio
         owner=options.owner,
         machine=options.name,
     )
-    return Registration(entry, check, reason="said in the configuration")
+    return Registration(entry, check, place="said in the configuration")
 
 
 def _labels(process: RegisteredProcess) -> tuple[tuple[str, str], ...]:

@@ -30,6 +30,7 @@ from longshore.agent.report import RegistrarStatus
 from longshore.config.load import Loaded
 from longshore.core.address import Here
 from longshore.core.model import Problem
+from longshore.core.places import joined
 from longshore.core.registration import Options, Registration
 from longshore.core.registrations import Registrations
 from longshore.sources import docker
@@ -186,7 +187,7 @@ class Registrar:
             self._leases.want(key, "at the start" if began else self._why(registrations[key]))
         for key in left:
             standing = self._book.standings.get(key)
-            self._leases.want(key, standing.why if standing else "it is gone")
+            self._leases.want(key, standing.told if standing else "it is gone")
         self._hands.want(self._book.wanted)
         self._leases.poke()
         self.journal.touch()
@@ -218,7 +219,7 @@ class Registrar:
     @staticmethod
     def _why(registration: Registration) -> str:
         entry, check = registration.entry, registration.check
-        return f"{entry.name} at {entry.host} port {entry.port}, {check}"
+        return f"{entry.name} at {joined(entry.host, entry.port)}, {registration.place}; {check} answers"
 
     async def _mind_address(self) -> None:
         while True:

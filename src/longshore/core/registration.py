@@ -49,7 +49,8 @@ class Registration:
     entry: Entry
     check: LocalCheck
     state: EndpointState = EndpointState.READY
-    reason: str = ""  # why at this address, and why it is not ready
+    reason: str = ""  # why it is not ready
+    place: str = ""  # why at this address
     since: float = 0.0  # Unix seconds of the event that led to this state; 0 if unknown
     container: str = ""  # the full id; "" for a plain process
     stop_signal: str = "SIGTERM"

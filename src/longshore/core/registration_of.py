@@ -67,7 +67,9 @@ def registration_of(container: Container, options: Options, through: Container |
         found, faults = _checked(tuple(pairs.items()))
         making.problems += [spec.problem_of(fault, where, prefix) for fault in faults]
         if found is not None and found.enable and found.register is not False:
-            making.add(name or found.service or making.group, found, pairs, protocol, prefix=prefix)
+            making.add(
+                name or found.service or making.group, found, pairs, protocol, prefix=prefix.removeprefix("label ")
+            )
     if options.expose == "all" and not (said.services or said.problems):
         making.add_all()
     return Contribution(tuple(making.made), tuple(making.problems), making.undelayed)
@@ -218,7 +220,8 @@ class _Making:
             entry,
             check,
             state,
-            "; ".join(filter(None, (found.reason, why))),
+            why,
+            found.reason,
             container.since,
             container.id,
             container.stop_signal,
