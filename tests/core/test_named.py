@@ -76,7 +76,7 @@ def test_all_but_the_first_priority_are_backups() -> None:
     (service,) = Named("dns").build([pick("srv")], {"web": srv((1, 10), (1, 20), (1, 10))}, 0.0)
     assert [endpoint.backup for endpoint in service.endpoints] == [False, True, False]
     assert service.endpoints[1].name == "n1.test:8001"
-    assert service.endpoints[1].reason == "DNS says so of tasks.web, priority 20"
+    assert service.endpoints[1].reason == "DNS says so of tasks.web, and that others come first"
 
 
 def test_haproxy_gets_a_template_with_room() -> None:

@@ -27,7 +27,7 @@ def nameserver(value: Any) -> str:
     return places.joined(address, port)
 
 
-def refresh(value: float | None) -> float | None:
+def bearable(value: float | None) -> float | None:
     """Check that a nameserver is not asked more often than it can stand."""
     if value is not None and value < LEAST_REFRESH:
         raise RefusedError(f"{value:g} s between two questions is too short", "the least is 1s")
@@ -50,7 +50,7 @@ class DnsSource(Section):
     longshore is gone; longshore only looks now and then whether there are enough slots."""
     family: Literal["auto", "ipv4", "ipv6", "both"] = "auto"
     """Which addresses: `auto` takes IPv6 addresses only of names that have no IPv4 address."""
-    refresh: Annotated[Duration | None, AfterValidator(refresh)] = None
+    refresh: Annotated[Duration | None, AfterValidator(bearable)] = None
     """Time between two questions, at least 1s. Default: as long as the answer holds (its TTL), but 1s to 5s; HAProxy
     asks each second."""
     timeout: Duration = 1.0

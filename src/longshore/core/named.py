@@ -93,15 +93,15 @@ def _endpoints(
     heaviest = max((record.weight or 0 for record in records), default=0)
     for record in records:
         said = None if record.weight is None else _weight(record.weight, heaviest)
-        extra = f", priority {record.priority}" if pick.kind == "srv" else ""
+        later = record.priority > first
         endpoint = Endpoint(
             id=joined(record.address, record.port),
             name=joined(record.host or record.address, record.port),
             address=record.address,
             port=record.port,
             weight=next(weight for weight in (said, spec.weight, 100) if weight is not None),
-            backup=bool(spec.backup) or record.priority > first,
-            reason=f"DNS says so of {pick.name}{extra}",
+            backup=bool(spec.backup) or later,
+            reason=f"DNS says so of {pick.name}" + (", and that others come first" if later else ""),
             since=now,
         )
         known = before.get(endpoint.id)
