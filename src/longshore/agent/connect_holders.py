@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from longshore.config.load import Loaded
-from longshore.config.registries import EtcdSource, ZookeeperSource
+from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
 from longshore.core.layouts import layout_of
+from longshore.registries.consul import ConsulHolder
 from longshore.registries.etcd import EtcdHolder
 from longshore.registries.hold import Holder
 from longshore.registries.zookeeper import ZooKeeperHolder
@@ -21,5 +22,7 @@ def holder_of(loaded: Loaded, name: str, owner: str, ttl: float) -> Holder:
         case ZookeeperSource() as source:
             layout = layout_of(source.layout, path_encoding=source.path_encoding)
             return ZooKeeperHolder(name, source, layout, owner, ttl)
+        case ConsulSource() as source:
+            return ConsulHolder(name, source, owner, ttl)
         case _:
             raise NotImplementedError(f"nothing can be registered in {name}")

@@ -24,13 +24,21 @@ class ConsulSettings(Protocol):
     def tls(self) -> TlsSettings | None: ...  # noqa: D102
 
 
-def client_of(settings: ConsulSettings, patience: Patience = Patience()) -> ConsulClient:  # noqa: B008  frozen
-    """Make a client, to be used as `async with`. The token's file is read for each request: it may change."""
+def client_of(
+    settings: ConsulSettings,
+    patience: Patience = Patience(),  # noqa: B008  frozen
+    *,
+    here: bool = False,
+) -> ConsulClient:
+    """Make a client, to be used as `async with`. The token's file is read for each request: it may change.
+
+    `here`: it asks for the agent's own datacenter, whatever is set.
+    """
     return ConsulClient(
         settings.address,
         token=partial(_token, settings.token_file) if settings.token_file else None,
         tls=files_of(settings.tls),
-        datacenter=settings.datacenter or "",
+        datacenter="" if here else settings.datacenter or "",
         patience=patience,
     )
 

@@ -144,6 +144,21 @@ def registration(entry: Entry, ttl: float) -> dict[str, Any]:
     return body
 
 
+def owner_of(service: Mapping[str, Any]) -> str:
+    """The registrar of ours that wrote a service, as its agent tells it; "" if somebody else did."""
+    meta = service.get("Meta")
+    ours = OURS in payload.tags_of(service, "Tags") and isinstance(meta, dict)
+    return payload.text_of(meta, f"{_ENTRY}owner") if ours and isinstance(meta, dict) else ""
+
+
+def stands(body: Mapping[str, Any], service: Mapping[str, Any], notes: str) -> bool:
+    """Whether a service, as its agent tells it with the notes of its check, is what was registered with `body`."""
+    same = all(service.get(key) == body[key] for key in ("ID", "Address", "Port", "Tags"))
+    same = same and service.get("Service") == body["Name"] and (service.get("Meta") or {}) == body["Meta"]
+    weights = {"Passing": 1, "Warning": 1}
+    return same and service.get("Weights", weights) == body.get("Weights", weights) and notes == body["Check"]["Notes"]
+
+
 def service_id(entry: Entry) -> str:
     """The ID that an entry has at its agent. Raises ValueError for what cannot stand in one."""
     return payload.path("", entry.service, entry.id)[1:]
