@@ -7,7 +7,7 @@ network of the engine; elsewhere, none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from longshore.core.containers import Container, Network, Published
 from longshore.core.places import Spot, ip, joined
@@ -61,6 +61,8 @@ class Reached:
 
 def reach(container: Container, port: int, spot: Spot | None, network: str, here: Here) -> Reached:
     """Find where `port` of a container is reached. Raises RefusedError with its networks and what to do."""
+    if container.machine is not None:
+        here = replace(here, remote="", in_container=True, host_network=False, gateway=container.machine.address)
     if spot is not None:
         return _said(container, port, spot, here)
     if network:

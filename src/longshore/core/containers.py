@@ -37,6 +37,15 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """The host of a container that is told of by an agent there, not by an engine of ours."""
+
+    name: str = ""
+    address: str = ""  # IP at which its published ports are reached; "" if unknown
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """All that matters of one container. `stopping` and `since` are the source's to say, by `dataclasses.replace`."""
 
@@ -57,6 +66,7 @@ class Container:
     started: float = 0.0
     stopping: bool = False  # its stop signal was sent
     since: float = 0.0  # Unix seconds of the event that led to this state
+    machine: Machine | None = None  # None: the host of the engine that was asked
 
 
 def from_inspect(doc: Mapping[str, Any]) -> Container:

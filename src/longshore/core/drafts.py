@@ -183,7 +183,8 @@ class _Drafting:
             state=state,
             reason="; ".join(filter(None, (reached.reason, why))),
             since=container.since,
-            zone=said.zone,
+            host=container.machine.name if container.machine else "",
+            zone=said.zone or (container.machine.zone if container.machine else ""),
             proxied=reached.proxied,
         )
 
