@@ -6,6 +6,7 @@ and the engine's socket. What it listens on is published on the engine's machine
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ class BoxedBalancer(Balancer):
         self._networks = list(networks)
         self._args = list(args)
         self._container: Container | None = None
+        self._said = ""
 
     def start(self, *, ready: bool = True) -> None:
         """Start the container; unless told otherwise, wait until HAProxy runs what the sources said."""
@@ -64,7 +66,11 @@ class BoxedBalancer(Balancer):
 
     def log_text(self) -> str:
         """Return what it printed so far."""
-        return self._engine.docker("logs", self._container.id, check=False) if self._container else ""
+        if self._container is None:
+            return self._said
+        command = ["docker", "--host", self._engine.host, "logs", self._container.id]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return done.stdout
 
     @property
     def pid(self) -> int:
@@ -86,6 +92,7 @@ class BoxedBalancer(Balancer):
 
     def _end_container(self) -> None:
         if self._container is not None:
+            self._said = self.log_text()
             self._container.rm()
             self._container = None
 

@@ -14,11 +14,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.lab.container import Container
-from tests.lab.engine_client import WEB
+from tests.lab.engine_client import BARE, WEB
 from tests.lab.nodes import Machines, Node
 from tests.lab.waiting import until
 
 FRONT = "front"
+ANCHOR = "anchor"
+"""A container on each node that keeps it in the overlay network: a node that comes back into one hears of the others'
+addresses only after up to half a minute."""
 
 
 class Swarm:
@@ -62,6 +65,8 @@ class Swarm:
             place = ("--advertise-addr", node.address, "--listen-addr", f"{node.address}:2377")
             node.docker("swarm", "join", "--token", token, *place, f"{manager.address}:2377")
         manager.docker("network", "create", "--driver", "overlay", "--attachable", FRONT)
+        for node in self.nodes:
+            node.run(ANCHOR, image=BARE, args=("--network", FRONT, "--restart", "always"))
         self.until_ready()
 
     def until_ready(self) -> None:
@@ -130,6 +135,10 @@ class Swarm:
             mode = service["Spec"]["Mode"]
             wanted = mode["Replicated"].get("Replicas", 0) if "Replicated" in mode else len(self.running(name))
             tasks = self.tasks(name)
+            if any(
+                _made_for(task["Spec"]) != _made_for(service["Spec"]["TaskTemplate"]) for task in self.running(name)
+            ):
+                return False
             leaving = [t for t in tasks if t["DesiredState"] != "running" and t["Status"]["State"] == "running"]
             coming = [t for t in tasks if t["DesiredState"] in ("running", "ready", "accepted")]
             return len(self.running(name)) == len(coming) == wanted and not leaving
@@ -164,10 +173,14 @@ class Swarm:
             self.manager.api.delete(f"/services/{service['ID']}")
         for each in self.manager.api.get("/nodes"):
             self.manager.docker("node", "update", "--availability", "active", each["ID"])
-        for node in self.nodes:
-            for container in node.containers():
-                container.rm()
+        for container in self._left():
+            container.rm()
         until(lambda: not self._left(), 60, "no container is left")
 
     def _left(self) -> Iterable[Container]:
-        return [container for node in self.nodes for container in node.containers()]
+        return [each for node in self.nodes for each in node.containers() if each.name != ANCHOR]
+
+
+def _made_for(template: Any) -> tuple[object, object]:
+    """What a new version of a service changes in its tasks."""
+    return template["ContainerSpec"], template.get("ForceUpdate", 0)
