@@ -170,9 +170,9 @@ def test_a_leader_that_stops_is_followed_at_once(engine: Engine, balance: Callab
         found[1].kill("TERM")
         until_by(b, found[2].short)
         traffic.more(10)
-        b.command("drain", "web", found[2].name)
+        assert b.command("drain", f"web/{found[2].short}:8000").returncode == 0
         until_by(b, found[3].short)
-        b.command("ready", "web", found[2].name)
+        assert b.command("ready", f"web/{found[2].short}:8000").returncode == 0
         until_by(b, found[2].short)
         traffic.more(10)
     assert traffic.lost == {}
