@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import ssl
 from base64 import b64decode
 from pathlib import Path
@@ -72,6 +73,10 @@ class Consul(Cluster):
         number = until(found, what="a server leads")
         assert number
         return number - 1
+
+    def forget(self, member: int) -> None:
+        """Remove the data of an agent that does not run."""
+        shutil.rmtree(self.folder / f"n{member}")
 
     def ask(self, method: str, path: str, body: Any = None, *, member: int | None = None, **query: str) -> Any:
         """Ask an agent (one that runs) under /v1/ and return its answer; OSError says what went wrong."""

@@ -33,6 +33,7 @@ class Sight:
         self.there = dict[str, Value]()
         self.seen = dict[str, Value]()  # after the last batch: what a snapshot would hold
         self.listings = 0
+        self.always = set[str]()  # keys that no snapshot since the last `note` was without
         self.least = 0  # the fewest entries that a snapshot held since the first listing
         self.faults = list[RegistryError]()
 
@@ -50,6 +51,11 @@ class Sight:
         first = not self.seen and self.listings <= 1
         self.seen = dict(self.there)
         self.least = len(self.seen) if first else min(self.least, len(self.seen))
+        self.always &= self.seen.keys()
+
+    def note(self) -> None:
+        """Watch what is seen now: `always` tells what of it was never away."""
+        self.always = set(self.seen)
 
     async def until(self, **there: str) -> None:
         """Wait until exactly these entries are seen, by the ends of their keys."""
