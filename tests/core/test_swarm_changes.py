@@ -83,7 +83,7 @@ def test_a_task_of_a_node_that_is_down_stays_until_another_runs_in_its_place(slo
     made.take_leaving(made.leaving, [task("web", slot, "h2", id="old", desired="shutdown")])
     assert by_id(made)["old"] is READY
     made.take_running([task("web", slot, "h1" if slot else "h2", id="new", number=9)])
-    assert by_id(made) == {"old": STOPPING, "new": READY}
+    assert by_id(made) == {"new": READY}
 
 
 def test_a_node_that_comes_back_shuts_down_what_it_shall_not_run() -> None:

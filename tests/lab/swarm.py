@@ -100,7 +100,8 @@ class Swarm:
 
     def update(self, name: str, *args: str, wait: bool = True) -> None:
         """Do what `docker service update` does; waits until the update is done."""
-        self.manager.docker("service", "update", "--detach", "--no-resolve-image", *args, name)
+        more = () if "--rollback" in args else ("--no-resolve-image",)
+        self.manager.docker("service", "update", "--detach", *more, *args, name)
         if wait:
             self.until_settled(name)
 

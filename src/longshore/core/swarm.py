@@ -136,11 +136,13 @@ class Swarm:
         return [contribution for _, contribution in contributions.values()]
 
     def _kept(self) -> Iterable[Task]:
-        """Give all tasks; those that only lost their node count as wanted as long as nothing runs in their place."""
+        """Give the tasks that count. Those that only lost their node are wanted until another runs in their place."""
         replaced = {_place(task) for task in self._tasks.values() if task.wanted and task.runs}
         for task in self._tasks.values():
-            lost = not task.wanted and task.runs and self._unreachable(task)
-            yield replace(task, wanted=True) if lost and _place(task) not in replaced else task
+            if task.wanted or not self._unreachable(task):
+                yield task
+            elif task.runs and _place(task) not in replaced:
+                yield replace(task, wanted=True)
 
     def _unreachable(self, task: Task) -> bool:
         node = self._nodes.get(task.node)

@@ -19,11 +19,12 @@ from typing import NoReturn, Protocol
 from longshore.clients.docker import DockerClient
 from longshore.clients.docker_faults import DockerError
 from longshore.clients.docker_swarm import Happening, SwarmClient
+from longshore.clients.tls import files_of
 from longshore.core.address import Here
 from longshore.core.drafts import Options
 from longshore.core.model import Problem, Snapshot
 from longshore.core.swarm import Swarm
-from longshore.sources.docker import DockerSettings, Patience, back_off, tls_files
+from longshore.sources.docker import DockerSettings, Patience, back_off
 from longshore.sources.docker_here import find_place, ids_of_this_process
 from longshore.sources.swarm_pace import Pace
 
@@ -109,7 +110,7 @@ async def watch(
 ) -> NoReturn:
     """Publish what the Swarm runs, for ever. `options.here` is found out anew at each connection."""
     picture = Picture(options, publish)
-    tls = tls_files(settings.tls)
+    tls = files_of(settings.tls)
     tries = 0
     while True:
         try:
