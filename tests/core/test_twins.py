@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+
+import pytest
 
 from longshore.core.merge import Merged, Merger, merge
 from longshore.core.model import Endpoint, Route, Service, Snapshot
+from longshore.core.twins import Twins
 
 ROUTES = (Route(host="web.test"),)
 
@@ -48,6 +52,19 @@ def test_the_twin_goes_by_the_same_name_when_the_first_source_lets_it_go() -> No
     assert alone.by_name["web"].endpoints == (old,), "the source is no more in the configuration"
     again = merger.merge([snapshot("zookeeper", new, endpoint("more", "10.0.0.6"))])
     assert ids(again) == ["old", "more"]
+
+
+def test_names_outlive_a_restart() -> None:
+    merger = Merger()
+    merger.merge([snapshot("etcd", endpoint("old")), snapshot("zookeeper", endpoint("new"))])
+    merger.merge([snapshot("zookeeper", endpoint("new"))])
+    told = json.loads(json.dumps(merger.twins.told()))
+    assert ids(Merger(twins=Twins(told)).merge([snapshot("zookeeper", endpoint("new"))])) == ["old"]
+
+
+@pytest.mark.parametrize("told", [None, [], {"web": []}, {"web": {"new": "old"}}, {"web": {"new": [1, 2]}}])
+def test_what_a_broken_file_says_of_names_counts_for_nothing(told: object) -> None:
+    assert ids(Merger(twins=Twins(told)).merge([snapshot("zookeeper", endpoint("new"))])) == ["new"]
 
 
 def test_what_stays_of_the_twin_is_its_own_word() -> None:

@@ -14,6 +14,9 @@ from longshore.agent.store import State, Store
 from longshore.core.merge import Merged, Merger
 from longshore.core.model import Problem, Service, Snapshot
 from longshore.core.remember import latest, remember, restored
+from longshore.core.twins import Twins
+
+TWINS = "twins"  # among the state's extras
 
 
 class Desired:
@@ -36,7 +39,7 @@ class Desired:
         self.store = store
         self.remembered = restored(state.kept)
         self._saved = {snapshot.source: snapshot for snapshot in state.snapshots}
-        self._merger = Merger(state.owners, reserved)
+        self._merger = Merger(state.owners, reserved, Twins(state.extra.get(TWINS)))
         self._merged = Merged()
         self._fresh = False
         self._stored = state
@@ -66,7 +69,7 @@ class Desired:
         """The configuration was read again: keep what is known of sources that stay, forget the others."""
         self.snapshots = {name: self.snapshots.get(name) for name in sources}
         self.forget_after = forget_after
-        self._merger = Merger(self._merged.settled.owners, reserved)
+        self._merger = Merger(self._merged.settled.owners, reserved, self._merger.twins)
         self._fresh = False
 
     def services(self) -> tuple[Service, ...]:
@@ -98,7 +101,8 @@ class Desired:
     def save(self) -> None:
         """Have the state written to disk soon, if it is another than last time."""
         current = tuple(snapshot for snapshot in self._current() if snapshot is not None)
-        state = State(current, self.overrides, self.remembered.kept, self._merged.settled.owners)
+        extra = {**self._stored.extra, TWINS: self._merger.twins.told()}
+        state = State(current, self.overrides, self.remembered.kept, self._merged.settled.owners, extra)
         if state != self._stored:
             self._stored = state
             self.store.save(state)

@@ -36,12 +36,17 @@ class Merged:
 class Merger:
     """Merges again and again; each answer costs about what changed since the last one.
 
-    `owners` (route claim -> service name) are those of an earlier life, as `Merged.settled.owners` gave them.
-    `reserved` (address -> who listens there) are addresses that no service may take, such as the configuration's
-    frontends.
+    `owners` (route claim -> service name) are those of an earlier life, as `Merged.settled.owners` gave them; `twins` is
+    what endpoints went by then. `reserved` (address -> who listens there) are addresses that no service may take, such
+    as the configuration's frontends.
     """
 
-    def __init__(self, owners: Mapping[str, str] | None = None, reserved: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        owners: Mapping[str, str] | None = None,
+        reserved: Mapping[str, str] | None = None,
+        twins: Twins | None = None,
+    ) -> None:
         self._reserved = dict(reserved or {})
         self._last = Merged(settled=Settled(dict(owners or {}), modes_of(owners or {})))
         self._first: dict[str, Service] = {}
@@ -49,7 +54,7 @@ class Merger:
         self._united: dict[str, Service] = {}
         self._differences: dict[str, tuple[Problem, ...]] = {}
         self._named: dict[tuple[str, str], tuple[Service, Service]] = {}
-        self._twins = Twins()
+        self.twins = twins or Twins()
 
     def merge(self, snapshots: Sequence[Snapshot]) -> Merged:
         """Unite `snapshots`, which come in the order of their sources: earlier ones win."""
@@ -113,10 +118,10 @@ class Merger:
         for name in gone:
             self._united.pop(name)
             self._differences.pop(name, None)
-            self._twins.forget(name)
+            self.twins.forget(name)
         for name in changed:
-            parts = more.get(name) or ([first[name]] if self._twins.concern(name) else [])
-            service, differences = unite(parts, self._twins) if parts else (first[name], ())
+            parts = more.get(name) or ([first[name]] if self.twins.concern(name) else [])
+            service, differences = unite(parts, self.twins) if parts else (first[name], ())
             old = self._united.get(name)
             same_routes = same_routes and old is not None and _claims(old) == _claims(service)
             self._united[name] = service

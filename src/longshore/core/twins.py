@@ -4,13 +4,15 @@ While entries move from one registry to another, both say the same endpoint: add
 would get twice its share. So within a service the first source's word counts; the other is its *twin*. When the first
 goes, the twin goes by its id from then on, so that HAProxy sees no difference: no server goes and none comes.
 
-Only what several sources say *at the same time* are twins. A re-used address is another endpoint, as everywhere.
+Only what several sources say *at the same time* are twins. A re-used address is another endpoint, as everywhere. What
+endpoints go by outlives a restart (`told`), since HAProxy does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from longshore.core.model import Endpoint, Service
 
@@ -21,8 +23,13 @@ Place = tuple[str, int]
 class Twins:
     """What endpoints go by, service by service."""
 
-    def __init__(self) -> None:
-        self._heirs: dict[str, dict[str, Identity]] = {}  # service → an endpoint's own id → what it goes by
+    def __init__(self, told: Any = None) -> None:
+        """`told` is what `told` gave in an earlier life; anything else counts for nothing."""
+        self._heirs = _read(told)  # service → an endpoint's own id → what it goes by
+
+    def told(self) -> dict[str, dict[str, list[str]]]:
+        """Give what endpoints go by, as JSON takes it."""
+        return {name: {own: [*identity] for own, identity in heirs.items()} for name, heirs in self._heirs.items()}
 
     def unite(self, name: str, parts: Sequence[Service]) -> tuple[Endpoint, ...]:
         """Give the endpoints of a service that several sources have, or had; each counts once."""
@@ -58,6 +65,16 @@ class Twins:
 def place_of(endpoint: Endpoint) -> Place:
     """Where an endpoint is reached."""
     return endpoint.address, endpoint.port
+
+
+def _read(told: Any) -> dict[str, dict[str, Identity]]:
+    found: dict[str, dict[str, Identity]] = {}
+    for name, heirs in told.items() if isinstance(told, Mapping) else ():
+        for own, identity in heirs.items() if isinstance(heirs, Mapping) else ():
+            match identity:
+                case [str(taken), str(word)]:
+                    found.setdefault(name, {})[own] = (taken, word)
+    return found
 
 
 def _named(own: Endpoint, identity: Identity | None, real: dict[str, Place]) -> Endpoint:
