@@ -36,9 +36,9 @@ class Merged:
 class Merger:
     """Merges again and again; each answer costs about what changed since the last one.
 
-    `owners` (route claim -> service name) are those of an earlier life, as `Merged.settled.owners` gave them; `twins` is
-    what endpoints went by then. `reserved` (address -> who listens there) are addresses that no service may take, such
-    as the configuration's frontends.
+    `owners` (route claim -> service name) are those of an earlier life, as `Merged.settled.owners` gave them; `twins`
+    is what endpoints went by then. `reserved` (address -> who listens there) are addresses that no service may take,
+    such as the configuration's frontends.
     """
 
     def __init__(
