@@ -63,13 +63,11 @@ def registration_of(container: Container, options: Options, through: Container |
         protocol = "udp" if pairs.get("port", "").strip().endswith("/udp") else "tcp"
         if protocol == "udp":
             pairs = {**pairs, "port": pairs["port"].strip().removesuffix("/udp")}
-        prefix = f"label {labels.PREFIX}{name}." if name else f"label {labels.PREFIX}"
+        prefix = f"{labels.PREFIX}{name}." if name else labels.PREFIX
         found, faults = _checked(tuple(pairs.items()))
-        making.problems += [spec.problem_of(fault, where, prefix) for fault in faults]
+        making.problems += [spec.problem_of(fault, where, f"label {prefix}") for fault in faults]
         if found is not None and found.enable and found.register is not False:
-            making.add(
-                name or found.service or making.group, found, pairs, protocol, prefix=prefix.removeprefix("label ")
-            )
+            making.add(name or found.service or making.group, found, pairs, protocol, prefix=prefix)
     if options.expose == "all" and not (said.services or said.problems):
         making.add_all()
     return Contribution(tuple(making.made), tuple(making.problems), making.undelayed)

@@ -1,0 +1,1 @@
+"""A registrar beside a real engine and real registries."""
