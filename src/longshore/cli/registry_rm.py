@@ -14,10 +14,10 @@ from longshore.cli.registries import Source, chosen, known, loaded, trouble
 from longshore.cli.registry import read
 from longshore.cli.text import clean, say, say_json
 from longshore.clients.registry_faults import RegistryError
-from longshore.config.registries import EtcdSource, Registry, ZookeeperSource
+from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.core.entries import Entry, is_copy
 from longshore.core.inventory import Inventory
-from longshore.registries.remove import EtcdRemover, Remover, ZooKeeperRemover
+from longshore.registries.remove import ConsulRemover, EtcdRemover, Remover, ZooKeeperRemover
 
 Target = Annotated[
     str,
@@ -105,5 +105,5 @@ def remover_of(source: Registry) -> Remover:
             return EtcdRemover(source)
         case ZookeeperSource():
             return ZooKeeperRemover(source)
-        case _:
-            raise End(FINDING, "nothing can be removed from Consul by longshore", "use `consul services deregister`")
+        case ConsulSource():
+            return ConsulRemover(source)

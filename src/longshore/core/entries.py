@@ -62,3 +62,8 @@ SYNCED_BY = "synced-by"
 def is_copy(entry: Entry) -> bool:
     """Whether an entry is a copy of one in another registry. It is not copied again, and gives way to the original."""
     return entry.owner.startswith(COPY) or dict(entry.labels).get(SYNCED_BY, "").startswith(COPY)
+
+
+def gives_way(owner: str, to: str) -> bool:
+    """Whether what stands in an owner's name may be replaced by another's: a copy by its original."""
+    return owner.startswith(COPY) and not to.startswith(COPY)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.core.entries import Entry
+from longshore.core.entries import Entry, gives_way
 from longshore.core.layouts import consul, payload
 from longshore.registries.hold import LeaseState, LeaseStatus
 
@@ -115,7 +115,8 @@ class Standings:
         found = {key: Found(_owner(row), row, notes.get(key, "")) for key, row in services.items()}
         lost = self.ours.keys() - found.keys()
         self.ours = {key: each for key, each in found.items() if each.owner == self._owner}
-        self.foreign = {key: each for key, each in found.items() if each.owner != self._owner}
+        strange = {key: each for key, each in found.items() if each.owner != self._owner}
+        self.foreign = {key: each for key, each in strange.items() if not gives_way(each.owner, self._owner)}
         for key, each in self.ours.items():
             told = self._of(key, str(each.row.get("Service")), key.removeprefix(f"{each.row.get('Service')}/"))
             told.until = told.until or time.monotonic() + self._ttl

@@ -19,7 +19,7 @@ from longshore.clients.etcd import EtcdClient, Patience
 from longshore.clients.etcd_connect import EtcdSettings, client_of
 from longshore.clients.etcd_faults import DeniedError, EtcdError, LeaseGoneError
 from longshore.clients.etcd_wire import Pair
-from longshore.core.entries import COPY, Entry, is_copy
+from longshore.core.entries import Entry, gives_way
 from longshore.core.layouts import Layout
 from longshore.registries.etcd_lease import HeldLease
 from longshore.registries.etcd_standing import Standings, Wanted, written
@@ -199,8 +199,7 @@ class EtcdHolder:
         entry = self._layout.read(self._settings.prefix, found.key.decode(errors="replace"), found.value)
         if not isinstance(entry, Entry):
             return False
-        gives_way = is_copy(entry) and not self._owner.startswith(COPY)
-        return gives_way or bool(entry.owner and entry.owner == self._owner)
+        return gives_way(entry.owner, self._owner) or bool(entry.owner and entry.owner == self._owner)
 
     def _back_off(self, tries: int) -> float:
         return min(self._pace.first * 2.0 ** min(tries, 20), self._pace.longest) * random.uniform(0.5, 1.0)  # noqa: S311

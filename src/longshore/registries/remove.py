@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from longshore.clients.consul_connect import ConsulSettings
+from longshore.clients.consul_connect import client_of as client_of_consul
+from longshore.clients.consul_faults import ConsulError
 from longshore.clients.etcd_connect import EtcdSettings, client_of
 from longshore.clients.zookeeper_connect import ZooKeeperSettings, session_of
 from longshore.clients.zookeeper_faults import ZooKeeperRefusedError
@@ -21,6 +24,13 @@ class Remover(Protocol):
 
     async def remove(self, keys: Sequence[str]) -> list[str]:
         """Remove them; give those that were there."""
+
+
+class RemovalSettings(ConsulSettings, Protocol):
+    """What is read of a source `consul`."""
+
+    @property
+    def layout(self) -> str: ...  # noqa: D102  the name says it
 
 
 class EtcdRemover:
@@ -68,3 +78,45 @@ class ZooKeeperRemover:
         async with session_of(self._settings, SESSION) as zookeeper:
             gone = await asyncio.gather(*(zookeeper.delete(key) for key in keys))
         return [key for key, was in zip(keys, gone, strict=True) if was]
+
+
+class ConsulRemover:
+    """Removes services of one agent, or keys of its cluster.
+
+    A service belongs to the agent it was registered at: it is removed there, or written again by it.
+    """
+
+    def __init__(self, settings: RemovalSettings) -> None:
+        self._settings = settings
+
+    async def kept(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """A service whose TTL check passes is renewed by somebody."""
+        if self._settings.layout == "consulkv":
+            return {}
+        async with client_of_consul(self._settings) as client:
+            checks = (await client.checks()).values()
+        alive = {check.get("ServiceID") for check in checks if check.get("Status") == "passing" and _is_ttl(check)}
+        return {key: "by a TTL check that passes" for key in keys if _service(key) in alive}
+
+    async def remove(self, keys: Sequence[str]) -> list[str]:
+        """Deregister them at this agent."""
+        async with client_of_consul(self._settings) as client:
+            if self._settings.layout == "consulkv":
+                return [key for key in keys if await client.delete(key)]
+            here = await client.services()
+            for key in keys:
+                if _service(key) not in here:
+                    what = f"{_service(key)} is registered at another agent than {self._settings.address}"
+                    raise ConsulError(what, f"remove it with the agent of {key.split('/')[1]}")
+            for key in keys:
+                await client.deregister(_service(key))
+        return list(keys)
+
+
+def _service(key: str) -> str:
+    """The ID of a service; its datacenter and node stand before it."""
+    return key.split("/", 2)[-1]
+
+
+def _is_ttl(check: Mapping[str, object]) -> bool:
+    return str(check.get("Type") or "") == "ttl" or str(check.get("CheckID", "")).startswith("longshore:")
