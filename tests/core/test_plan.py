@@ -251,7 +251,7 @@ def test_places_are_kept_while_the_profile_stays() -> None:
     wanter = Wanter(OLD, PATHS)
     wanted = wanted_of(wanter, [service("web", "a"), service("api", "b")])
     running = started(wanted, OLD)
-    assert place(wanted, running, OLD).backend_of == {s: b for b, s in running.placed.items()}
+    assert place(wanted, running, OLD, wanted.backends).backend_of == {s: b for b, s in running.placed.items()}
 
 
 def test_a_service_that_waits_for_a_reload_and_has_no_server_is_helped_out_at_once() -> None:

@@ -13,7 +13,7 @@ OTHER = Service("other", policy=Policy(hold=3.0))
 def play(quarantine: Quarantine, services: list[Service], refuse: set[Service]) -> tuple[Service, ...]:
     """Give services to a HAProxy that refuses some, until there is nothing more to try; what it runs at the end."""
     for _ in range(20):
-        given = quarantine.admit(services)
+        given = quarantine.admit(tuple(services))
         if set(given) & refuse:
             assert quarantine.refused([s for s in given if s is not GOOD], "line 7: no")
         elif not quarantine.taken(given):
@@ -42,9 +42,9 @@ def test_the_last_good_version_has_the_endpoints_of_now() -> None:
     play(quarantine, [Service("bad", endpoints=(old,))], set())
     bad = replace(BAD, endpoints=(old, new))
     assert play(quarantine, [bad], {bad}) == (Service("bad", endpoints=(old, new)),)
-    given = quarantine.admit([replace(BAD, endpoints=(new,))])
+    given = quarantine.admit((replace(BAD, endpoints=(new,)),))
     assert given == (Service("bad", endpoints=(new,)),)
-    again = quarantine.admit([replace(BAD, endpoints=given[0].endpoints)])
+    again = quarantine.admit((replace(BAD, endpoints=given[0].endpoints),))
     assert again[0] is given[0], "what did not change is the same object"
 
 
@@ -52,7 +52,7 @@ def test_a_changed_service_is_tried_again_but_new_endpoints_alone_are_no_change(
     quarantine = Quarantine()
     play(quarantine, [GOOD, BAD], {BAD})
     scaled = Service("bad", policy=BAD.policy, endpoints=(Endpoint("a:80", "a", "10.0.0.1", 80),))
-    assert set(quarantine.admit([GOOD, scaled])) == {GOOD}
+    assert set(quarantine.admit((GOOD, scaled))) == {GOOD}
     mended = Service("bad", policy=Policy(balance="first"))
     assert set(play(quarantine, [GOOD, mended], set())) == {GOOD, mended}
     assert quarantine.problems == ()
@@ -61,5 +61,5 @@ def test_a_changed_service_is_tried_again_but_new_endpoints_alone_are_no_change(
 def test_a_service_that_is_gone_is_forgotten() -> None:
     quarantine = Quarantine()
     play(quarantine, [GOOD, BAD], {BAD})
-    quarantine.forget({"good": GOOD})
+    quarantine.forget({"bad"})
     assert quarantine.problems == ()

@@ -20,6 +20,7 @@ class Routed:
         self.since: dict[str, float] = {}
         self._journal = journal
         self._meter = meter
+        self._running: Running | None = None  # of which all servers are noted
 
     def note(
         self, done: tuple[steps.RuntimeStep, ...], running: Running, services: Mapping[str, Service], wanter: Wanter
@@ -37,7 +38,10 @@ class Routed:
                     self._journal.add(f"endpoint {step.server.rpartition('.')[0]} out", step.why, service)
 
     def all_in(self, running: Running) -> None:
-        """Note servers that were in already: after an adoption or a reload."""
+        """Note servers that were in already: after an adoption or a reload, which begin a new mirror."""
+        if running is self._running:
+            return
+        self._running = running
         now = time.time()
         for backend, service in running.placed.items():
             for server in running.backends[backend].servers:

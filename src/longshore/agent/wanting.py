@@ -79,7 +79,7 @@ class Wanting:
 
     def _services(self, here: Here, sight: Sight, touched: set[str], *, recheck: bool) -> tuple[Service, ...]:
         desired = self._desired.services()
-        self.quarantine.forget({service.name for service in desired})
+        self.quarantine.forget(self.known.keys() - {service.name for service in desired})
         if self._choice.here != here:
             self._choice = Choice(here)
         services = self.quarantine.admit(desired)

@@ -7,7 +7,7 @@ have to bring for the rest; `layout` is the configuration that such a reload ren
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from longshore.core.capabilities import Capabilities
@@ -24,11 +24,12 @@ class Places:
 
     backend_of: Mapping[str, str]  # service -> backend
     missing: tuple[str, ...]  # reasons, one per service without a place
+    looked: Collection[str] = ()  # the services that were looked at
 
 
-def place(wanted: Wanted, running: Running, caps: Capabilities) -> Places:
-    """Find a place for every service without a reload. Services that have one keep it."""
-    backend_of = _kept(wanted, running)
+def place(wanted: Wanted, running: Running, caps: Capabilities, services: Collection[str]) -> Places:
+    """Find a place for each of these services without a reload. Those that have one keep it."""
+    backend_of = _kept(wanted, running, services)
     missing = []
     waiting = set()
     for service, home in list(backend_of.items()):
@@ -40,9 +41,10 @@ def place(wanted: Wanted, running: Running, caps: Capabilities) -> Places:
             missing.append(f"service {service}: {_slots_changed(running.backends[home].slots, backend.slots)}")
             waiting.add(service)
     free: dict[str, list[str]] | None = None
-    for service, backend in wanted.backends.items():
-        if service in backend_of or service in waiting:
+    for service in services:
+        if service in backend_of or service in waiting or service not in wanted.backends:
             continue
+        backend = wanted.backends[service]
         profile = backend.profile
         if profile.name not in running.profiles:
             missing.append(f"service {service} needs a profile that HAProxy has not loaded yet ({profile.name})")
@@ -59,7 +61,7 @@ def place(wanted: Wanted, running: Running, caps: Capabilities) -> Places:
                 backend_of[service] = slots.pop()
             else:
                 missing.append(f"service {service}: no free backend slot of profile {profile.name} is left")
-    return Places(backend_of, tuple(missing))
+    return Places(backend_of, tuple(missing), services)
 
 
 def layout(
@@ -70,7 +72,7 @@ def layout(
     Returns it with the backend of each service. `always` are profiles to keep ready for services to come. Services keep
     the backend they have: HAProxy hands a server's state to the new worker by its backend's and its own name.
     """
-    backend_of = _kept(wanted, running) if running else {}
+    backend_of = _kept(wanted, running, wanted.backends) if running else {}
     profiles = {p.name: p for p in always} | {b.profile.name: b.profile for b in wanted.backends.values()}
     used = Counter(b.profile.name for b in wanted.backends.values() if b.profile.dynamic)
     slots: dict[str, list[str]] = {}
@@ -124,14 +126,15 @@ def made_for(backend: str) -> tuple[str, str] | None:
     return (service, f"p-{digest}") if kind == "s" and service else None
 
 
-def _kept(wanted: Wanted, running: Running) -> dict[str, str]:
+def _kept(wanted: Wanted, running: Running, services: Iterable[str]) -> dict[str, str]:
     kept = {}
-    for backend, service in running.placed.items():
+    for service in services:
         now = wanted.backends.get(service)
-        if now is not None and backend in running.backends and running.backends[backend].profile == now.profile.name:
-            if now.slots and backend.startswith("slot:"):
-                continue  # it would be taken for a free one when the service is gone
-            kept[service] = backend
+        for backend in running.homes.get(service, ()) if now is not None else ():
+            if now and backend in running.backends and running.backends[backend].profile == now.profile.name:
+                if now.slots and backend.startswith("slot:"):
+                    continue  # it would be taken for a free one when the service is gone
+                kept[service] = backend
     return kept
 
 

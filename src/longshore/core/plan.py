@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from longshore.core import steps
 from longshore.core.arrange import Places, place
 from longshore.core.capabilities import Capabilities
+from longshore.core.differing import differing
 from longshore.core.hold import NOBODY
 from longshore.core.running import Running
 from longshore.core.wanted import Wanted, WantedBackend
@@ -49,22 +50,25 @@ class _Parts:
 
 def plan(running: Running, wanted: Wanted, caps: Capabilities) -> Plan:
     """What must be done to get from what runs to what is wanted."""
-    places = place(wanted, running, caps)
+    touched = _touched(running, wanted)
+    places = place(wanted, running, caps, touched)
     parts = _Parts()
     reload = [*_shape(running, wanted), *places.missing]
-    for service, backend in wanted.backends.items():
+    for service in touched:
+        backend = wanted.backends.get(service)
         name = places.backend_of.get(service)
+        if backend is None or (name is not None and running.synced.get(name) is backend):
+            continue
         if name is None:
             _tide_over(parts, running, backend)
-            continue
-        if running.synced.get(name) is backend:
-            continue
-        _backend(parts, running, name, backend)
+        else:
+            _backend(parts, running, name, backend)
     placed = set(places.backend_of.values())
-    for name, service in running.placed.items():
+    for service in touched:
         waits = service in wanted.backends and service not in places.backend_of  # for a reload: serves on until then
-        if name not in placed and not waits:
-            _abandon(parts, running, name, moves=service in wanted.backends)
+        for name in sorted(running.homes.get(service, ())):
+            if name not in placed and not waits:
+                _abandon(parts, running, name, moves=service in wanted.backends)
     return Plan(parts.ordered(), tuple(dict.fromkeys(reload)), places)
 
 
@@ -73,10 +77,13 @@ def settle(running: Running, wanted: Wanted, places: Places, failed: Collection[
 
     `failed` are backends of which HAProxy refused a step; they are compared again.
     """
-    running.synced.clear()
+    for service in places.looked:
+        for name in running.homes.get(service, ()):
+            running.synced.pop(name, None)
     for service, name in places.backend_of.items():
         if name in running.backends and name not in failed:
             running.synced[name] = wanted.backends[service]
+    running.settled = wanted.backends
 
 
 def cleanup(running: Running, wanted: Wanted) -> tuple[steps.RuntimeStep, ...]:
@@ -97,6 +104,17 @@ def cleanup(running: Running, wanted: Wanted) -> tuple[steps.RuntimeStep, ...]:
         slot = name.startswith("slot:")
         found.append(steps.Release(name, "empty") if slot else steps.DelBackend(name, "nothing leads to it"))
     return tuple(found)
+
+
+def _touched(running: Running, wanted: Wanted) -> list[str]:
+    """The services to look at: wanted otherwise than last time, without a place, or not what they should be.
+
+    For all others is known that they are as they are wanted: one change costs what one change costs.
+    """
+    touched = differing(running.settled, wanted.backends)
+    touched |= wanted.backends.keys() - running.homes.keys()
+    touched |= {running.placed[name] for name in running.placed.keys() - running.synced.keys()}
+    return sorted(touched)
 
 
 def _backend(parts: _Parts, running: Running, name: str, wanted: WantedBackend) -> None:

@@ -6,7 +6,7 @@ is refused alone stays aside until it changes. In its place is the last version 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from longshore.core.model import Problem, Service
@@ -23,8 +23,10 @@ class Quarantine:
     _trial: str = ""  # the one that is being tried alone
     _untried: list[str] = field(default_factory=list)
 
-    def admit(self, services: Iterable[Service]) -> tuple[Service, ...]:
+    def admit(self, services: tuple[Service, ...]) -> tuple[Service, ...]:
         """What HAProxy should be given: the services, with the last good version of those that are set aside."""
+        if not self._aside:
+            return services
         given = []
         for service in services:
             refused = self._aside.get(service.name)
@@ -54,7 +56,10 @@ class Quarantine:
         return True
 
     def taken(self, services: Iterable[Service]) -> bool:
-        """HAProxy took what was given. True if somebody set aside should be tried now."""
+        """HAProxy took what was given: `services` are those that are other than last time.
+
+        True if somebody set aside should be tried now.
+        """
         if self._trial:
             self._aside.pop(self._trial, None)
             self._trial = ""
@@ -68,11 +73,11 @@ class Quarantine:
                 return True
         return False
 
-    def forget(self, names: Collection[str]) -> None:
-        """Drop services that are gone: keep those of these names."""
-        for memory in (self._good, self._aside):
-            for name in [n for n in memory if n not in names]:
-                del memory[name]
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop services that are gone."""
+        for name in names:
+            self._good.pop(name, None)
+            self._aside.pop(name, None)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

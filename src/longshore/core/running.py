@@ -49,6 +49,7 @@ class Running:
     placed: dict[str, str] = field(default_factory=dict)  # backend -> the service it serves
     homes: dict[str, set[str]] = field(default_factory=dict)  # the other way round; two while a service moves
     synced: dict[str, WantedBackend] = field(default_factory=dict)  # backend -> what it equals exactly
+    settled: Mapping[str, WantedBackend] = field(default_factory=dict)  # service -> what was wanted of it last
     leaving: set[tuple[str, str]] = field(default_factory=set)  # (backend, server) retired and not deleted yet
     led: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # backend -> (map, key) of the routes to it
 
