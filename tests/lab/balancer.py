@@ -16,10 +16,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from tests.lab import ports
 from tests.lab.binaries import haproxy
@@ -105,20 +105,23 @@ class Balancer:
     def start(self, *, ready: bool = True) -> None:
         """Start `longshore up`; unless told otherwise, wait until HAProxy runs what the sources said."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [LONGSHORE, self.COMMAND, "--config", self.config, *self._options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._env,
-                start_new_session=True,
-                cwd=self.folder,
-            )
+            self._process = self._spawn([LONGSHORE, self.COMMAND, "--config", self.config, *self._options], log)
         if ready:
             try:
                 until(self._is_ready, 30, "longshore is ready")
             except AssertionError as error:
                 raise AssertionError(f"{error}\n{self.log_text()}") from None
+
+    def _spawn(self, command: Sequence[str | Path], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=self._env,
+            start_new_session=True,
+            cwd=self.folder,
+        )
 
     def _is_ready(self) -> bool:
         assert self._process

@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from tests.lab.engine import PREFIX
 from tests.lab.engine_client import BARE, WEB, EngineClient
@@ -44,6 +45,7 @@ class Node(EngineClient):
     def __init__(self, number: int, folder: Path, switch: int, net: str) -> None:
         self.name = f"h{number}"
         self.address = f"{net}.1{number}"
+        self._hardware = f"02:00:00:00:00:{number:02}"  # the same after a reboot: others remember it
         self.folder = folder / self.name
         for part in ("etc", "sys"):
             (self.folder / part).mkdir(parents=True)
@@ -104,7 +106,7 @@ class Node(EngineClient):
         )
         self._init = until(lambda: child_of(self._machine), what=f"{self.name} is switched on")
         until(lambda: self.shell("cat", "/proc/1/task/1/children").strip(), what=f"{self.name} is up")  # it sleeps
-        ends = ["ip", "link", "add", "eth0", "netns", str(self._init), "type", "veth"]
+        ends = ["ip", "link", "add", "eth0", "address", self._hardware, "netns", str(self._init), "type", "veth"]
         run([*ends, "peer", "name", self.name, "netns", str(self._switch)])
         run([*_in_network(self._switch), "ip", "link", "set", self.name, "master", "br0", "up"])
         for words in (f"addr add {self.address}/24 dev eth0", "link set eth0 up", "link set lo up"):
@@ -165,7 +167,7 @@ class Machines:
         self._count = count
         self._switch: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Machines:
+    def __enter__(self) -> Self:
         """Start all of them."""
         self.folder.mkdir(mode=0o711)
         (self.folder / "owner").write_text(str(os.getpid()))

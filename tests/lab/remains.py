@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.lab.waiting import until
@@ -18,20 +19,28 @@ ENGINE = ("dockerd", "containerd", "runc")
 
 def family(name: str, programs: tuple[str, ...] = ENGINE) -> set[int]:
     """Return the processes of these programs whose command line contains `name`, and all their descendants."""
-    children = defaultdict[int, list[int]](list)
-    found = list[int]()
+    roots = list[int]()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             command = (entry / "cmdline").read_bytes()
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, IndexError):
+        except OSError:
             continue  # ended meanwhile
-        children[parent].append(int(entry.name))
         if name.encode() in command and _program(command).startswith(programs):
-            found.append(int(entry.name))
-    everyone = set[int]()
+            roots.append(int(entry.name))
+    return descendants(roots)
+
+
+def descendants(roots: Iterable[int]) -> set[int]:
+    """Return these processes and all that come from them."""
+    children = defaultdict[int, list[int]](list)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):  # ended meanwhile
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                children[parent].append(int(entry.name))
+    found, everyone = list(roots), set[int]()
     while found:
         pid = found.pop()
         if pid not in everyone:

@@ -10,6 +10,7 @@
  * Environment:
  *   PORT=8000[,..]  where it listens, IPv4 and IPv6         ECHO=PORT      TCP: answers "host=... " + what was sent
  *   START_DELAY=MS  before it listens                       KEEPALIVE=MS   closes connections idle for so long
+ *   SAY="I'm"       answers "I'm HOSTNAME" and no more      (for people who count with their eyes)
  *   NAME=...        instead of the host name                LOG=1          prints "POST <id>" for each POST
  *   On SIGTERM it closes its listeners, finishes what is in flight or has come in, exits (CLOSE=now, the default), or
  *   CLOSE=hard      exits at once                           DRAIN=S        serves S seconds more, new connections too
@@ -153,7 +154,9 @@ static int respond(struct request *r) {
         return sent;
     }
     char body[2048];
+    const char *say = getenv("SAY");
     int n = IS("/count") ? snprintf(body, sizeof body, "%ld\n", answered)
+        : say            ? snprintf(body, sizeof body, "%.99s %s\n", say, who)
         : snprintf(body, sizeof body, "host=%s pid=%d port=%d peer=%s path=%s\n", who, getpid(), r->port, r->peer, r->path);
     return answer(r, status, body, (size_t)n);
 }
