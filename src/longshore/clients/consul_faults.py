@@ -49,6 +49,8 @@ TABLE: tuple[tuple[str, type[ConsulError], str, str], ...] = (
 def unreachable(error: BaseException, address: str, tls: TlsFiles | None) -> ConsulError:
     """Translate an exception of a request."""
     what, hint = explain(error, f"Consul at {address}")
+    if isinstance(error, TimeoutError):
+        hint = "is it stopped or overloaded? An agent may also wait for its servers to have a leader"
     hung = hung_up(error) or system_error(error) == errno.EPIPE
     if hung and address.startswith("https:"):
         # TLS 1.3: only after the handshake the server learns that it dislikes our certificate, and it may just hang up
