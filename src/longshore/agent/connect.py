@@ -12,11 +12,11 @@ from typing import Any
 
 from longshore.agent.connect_dns import dns_work, names_of
 from longshore.agent.connect_registries import picks_of, registry_work
-from longshore.agent.connect_swarm import swarm_work
+from longshore.agent.connect_swarm import agents_work, swarm_work
 from longshore.agent.metrics import Metrics
 from longshore.config.load import Loaded
 from longshore.config.schema import Config, DnsSource, DockerSource, FileSource
-from longshore.config.swarm import SwarmSource
+from longshore.config.swarm import AgentsSource, SwarmSource
 from longshore.core.build import OperatorService, Options
 from longshore.core.capabilities import Capabilities
 from longshore.core.conflicts import address_of
@@ -127,7 +127,8 @@ def haproxy_of(config: Config, paths: Paths, binary: str) -> Running:
 
 def busy_for(process: Running) -> Callable[[list[str]], list[BusyAddress]]:
     """Tell which addresses strangers have: our own HAProxy's listeners do not count."""
-    return lambda asked: addresses.busy(asked, ours=(process.pid, process.runtime().pid))
+    low = isinstance(process, Attached) or may_take_low_ports(process.binary)  # who started an attached one, was root
+    return lambda asked: addresses.busy(asked, ours=(process.pid, process.runtime().pid), low=low)
 
 
 def source_names(loaded: Loaded) -> dict[str, str]:
@@ -153,6 +154,8 @@ def sources_of(
                 work[name] = partial(docker.watch, name, source, options, publish)
             case SwarmSource():
                 work[name] = swarm_work(name, source, operator_services(loaded, name), publish)
+            case AgentsSource():
+                work[name] = agents_work(name, source, operator_services(loaded, name), publish, last.get(name))
             case FileSource():
                 work[name] = partial(file.watch, name, source, publish, last=last.get(name))
             case DnsSource():

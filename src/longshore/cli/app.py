@@ -60,6 +60,12 @@ COMMANDS: dict[str, Command] = {
         "Register what runs on this host in etcd, ZooKeeper or Consul.",
         ("longshore register", "longshore register --config longshore.yaml --keep"),
     ),
+    "agent": Command(
+        "longshore.cli.agent:agent",
+        "Serve",
+        "Tell balancers what runs on this machine.",
+        ("longshore agent", "LONGSHORE_AGENT_TOKEN_FILE=/run/secrets/longshore longshore agent"),
+    ),
     "status": Command(
         "longshore.cli.status:status",
         "Look",

@@ -58,11 +58,14 @@ class Head:
 
 
 class Http:
-    """Requests to one server. `dial` opens a connection, with `limit=LIMIT`; `host` is the Host header."""
+    """Requests to one server. `dial` opens a connection, with `limit=LIMIT`; `host` is the Host header.
 
-    def __init__(self, dial: Dial, host: str) -> None:
+    `fields` are sent with every request; names and values are the caller's to check.
+    """
+
+    def __init__(self, dial: Dial, host: str, fields: Mapping[str, str] | None = None) -> None:
         self._dial = dial
-        self._host = host
+        self._always = "".join(f"{name}: {value}\r\n" for name, value in {"Host": host, **(fields or {})}.items())
         self._idle: list[Streams] = []
 
     async def get(self, target: str) -> tuple[Head, bytes]:
@@ -128,7 +131,7 @@ class Http:
         return head, body
 
     def _request(self, target: str, method: str = "GET", fields: str = "") -> bytes:
-        return f"{method} {target} HTTP/1.1\r\nHost: {self._host}\r\nUser-Agent: longshore\r\n{fields}\r\n".encode()
+        return f"{method} {target} HTTP/1.1\r\n{self._always}User-Agent: longshore\r\n{fields}\r\n".encode()
 
 
 async def _head(reader: asyncio.StreamReader) -> Head:

@@ -17,7 +17,7 @@ from longshore.core.conditions import read as condition
 from longshore.core.keys import KEYS
 from longshore.core.values import RefusedError, words
 
-CONTAINERS = ("docker", "swarm")  # types of sources that have containers
+CONTAINERS = ("docker", "swarm", "agents")  # types of sources that have containers
 ONLY_CONTAINERS = ("image",)  # conditions of `from` that only containers can fulfil …
 ONLY_ENTRIES = ("path", "tag")  # … and only registry entries
 NAMES = ("dns",)  # types of sources that have names

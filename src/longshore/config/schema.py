@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from longshore.config.agent import AgentConfig
 from longshore.config.dns import DnsSource
 from longshore.config.engine import EngineTls
 from longshore.config.fields import BindAddresses, Duration, FilePath, Name, OptionalBindAddress
@@ -121,6 +122,8 @@ class Config(Section):
     """Services said by the operator, for what carries no labels: `from` or `endpoints`, and the same keys as labels."""
     register_: RegisterConfig | None = None
     """What of this host is written into registries, by `longshore register`."""
+    agent: AgentConfig = AgentConfig()
+    """What `longshore agent` tells balancers of this machine, and to whom."""
     here: HereConfig = HereConfig()
     """Where this balancer is."""
     forget_after: Duration = 600.0

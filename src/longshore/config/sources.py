@@ -12,7 +12,7 @@ from longshore.config.engine import Engine, grouping
 from longshore.config.fields import FilePath
 from longshore.config.registries import REGISTRIES, ConsulSource, EtcdSource, ZookeeperSource
 from longshore.config.section import Section
-from longshore.config.swarm import SwarmSource
+from longshore.config.swarm import AgentsSource, SwarmSource
 from longshore.core import values
 from longshore.core.values import RefusedError
 
@@ -40,10 +40,13 @@ class FileSource(Section):
     """The folder; every `*.yaml` and `*.yml` in it is read, again when its content changes. A single file works too."""
 
 
-SourceConfig = DockerSource | SwarmSource | FileSource | DnsSource | EtcdSource | ZookeeperSource | ConsulSource
+SourceConfig = (
+    DockerSource | SwarmSource | AgentsSource | FileSource | DnsSource | EtcdSource | ZookeeperSource | ConsulSource
+)
 SOURCES: dict[str, type[SourceConfig]] = {
     "docker": DockerSource,
     "swarm": SwarmSource,
+    "agents": AgentsSource,
     "file": FileSource,
     "dns": DnsSource,
     **REGISTRIES,
@@ -90,6 +93,7 @@ def known_type(value: Any) -> Any:
 AnySource = Annotated[
     Annotated[DockerSource, Tag("docker")]
     | Annotated[SwarmSource, Tag("swarm")]
+    | Annotated[AgentsSource, Tag("agents")]
     | Annotated[FileSource, Tag("file")]
     | Annotated[DnsSource, Tag("dns")]
     | Annotated[EtcdSource, Tag("etcd")]
