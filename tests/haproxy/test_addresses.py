@@ -87,6 +87,19 @@ def test_a_port_for_root_only_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -
     (found,) = busy([":80"])
     assert "only root may listen on port 80" in str(found)
     assert "1024" in found.hint
+    assert busy([":80"], low=True) == []
+
+
+def test_a_port_that_haproxy_alone_may_have_is_busy_when_somebody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unprivileged(socket.socket):
+        def bind(self, address: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    port = ports.free()
+    with listening("127.0.0.1", port):
+        monkeypatch.setattr(socket, "socket", Unprivileged)
+        (found,) = busy([f":{port}"], low=True)
+        assert found.pid == ME
 
 
 def test_free_addresses_are_released_again() -> None:

@@ -30,6 +30,7 @@ from longshore.haproxy.contract import Process as Running
 from longshore.haproxy.faults import BusyAddress
 from longshore.haproxy.managed import Managed
 from longshore.haproxy.own_address import own_address
+from longshore.haproxy.privileges import may_take_low_ports
 from longshore.sources import docker, file, fixed
 from longshore.sources.registered import Gate
 
@@ -126,8 +127,8 @@ def haproxy_of(config: Config, paths: Paths, binary: str) -> Running:
 
 
 def busy_for(process: Running) -> Callable[[list[str]], list[BusyAddress]]:
-    """Tell which addresses strangers have: our own HAProxy's listeners do not count."""
-    low = isinstance(process, Attached) or may_take_low_ports(process.binary)  # who started an attached one, was root
+    """Tell which addresses strangers have; not our own HAProxy, and an attached one may have been started by root."""
+    low = not isinstance(process, Managed) or may_take_low_ports(process.binary)
     return lambda asked: addresses.busy(asked, ours=(process.pid, process.runtime().pid), low=low)
 
 

@@ -43,16 +43,17 @@ def binds_of(config: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def busy(binds: Iterable[str], ours: Collection[int] = ()) -> list[BusyAddress]:
+def busy(binds: Iterable[str], ours: Collection[int] = (), *, low: bool = False) -> list[BusyAddress]:
     """Try every address; answer with those that cannot be listened on, and why.
 
     `ours` are pids whose listeners do not count: the HAProxy that is to be reloaded or replaced.
+    `low`: HAProxy may have ports below 1024, though we may not.
     """
-    tried = (_tried(bind, frozenset(ours)) for bind in map(_parsed, binds) if bind)
+    tried = (_tried(bind, frozenset(ours), low) for bind in map(_parsed, binds) if bind)
     return [found for found in tried if found]
 
 
-def _tried(bind: _Bind, ours: frozenset[int]) -> BusyAddress | None:
+def _tried(bind: _Bind, ours: frozenset[int], low: bool) -> BusyAddress | None:
     with socket.socket(bind.family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what merely waits in TIME_WAIT is free
         if bind.only_v6:
@@ -65,6 +66,8 @@ def _tried(bind: _Bind, ours: frozenset[int]) -> BusyAddress | None:
     if code == errno.EADDRINUSE:
         return _taken(bind, ours)
     if code in (errno.EACCES, errno.EPERM):
+        if low:
+            return _taken(bind, ours) if any(_listeners(bind)) else None
         return BusyAddress(
             bind.text,
             f"only root may listen on port {bind.port}",

@@ -25,6 +25,7 @@ from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import AddressError, BinaryError, ConfigError, StartError
 from longshore.haproxy.identity import Identity
 from longshore.haproxy.output import Output, alerts, stdout
+from longshore.haproxy.privileges import may_take_low_ports
 from longshore.haproxy.reloading import whole
 from longshore.haproxy.validate import check
 
@@ -169,7 +170,7 @@ class Managed:
         """See that nobody else listens on these addresses; a program that is just ending has `patience` seconds."""
         ours = frozenset(each.pid for each in family)
         end = time.monotonic() + patience
-        while taken := await asyncio.to_thread(busy, binds, ours):
+        while taken := await asyncio.to_thread(busy, binds, ours, low=may_take_low_ports(self.binary)):
             if time.monotonic() >= end or any(each.pid for each in taken):
                 raise AddressError(tuple(taken))
             await asyncio.sleep(0.02)
@@ -243,10 +244,9 @@ class Managed:
 
     async def _by_socket(self) -> Identity | None:
         """Without a pid file: ask the socket for the master's pid."""
-        try:
+        with contextlib.suppress(HAProxyError):
             return identity.identify((await self._master.processes()).master)
-        except HAProxyError:
-            return None
+        return None
 
     async def _end(self, known: Identity) -> None:
         """SIGTERM, then SIGKILL to the master and what is left of its workers."""
