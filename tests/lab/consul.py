@@ -80,6 +80,11 @@ class Consul(Cluster):
 
     def ask(self, method: str, path: str, body: Any = None, *, member: int | None = None, **query: str) -> Any:
         """Ask an agent (one that runs) under /v1/ and return its answer; OSError says what went wrong."""
+        text = self.raw(method, path, body, member=member, **query)
+        return json.loads(text) if text.strip() else None
+
+    def raw(self, method: str, path: str, body: Any = None, *, member: int | None = None, **query: str) -> bytes:
+        """Do what `ask` does, for answers that are not JSON."""
         port = self._ports[self.running[0] if member is None else member]
         connection: http.client.HTTPConnection
         if self._context:
@@ -91,14 +96,14 @@ class Consul(Cluster):
         try:
             connection.request(method, target, sent, {"X-Consul-Token": ROOT} if self.acl else {})
             response = connection.getresponse()
-            text = response.read()
+            answer = response.read()
         except http.client.HTTPException as error:
             raise OSError(str(error)) from error
         finally:
             connection.close()
         if response.status != 200:
-            raise OSError(f"Consul answers {path} with {response.status} {text.decode()}")
-        return json.loads(text) if text.strip() else None
+            raise OSError(f"Consul answers {path} with {response.status} {answer.decode()}")
+        return answer
 
     def register(self, identity: str, name: str, port: int, *, member: int = 0, **more: Any) -> None:
         """Register a service at an agent, as anybody might; `more` are further fields: Tags, Meta, Check."""

@@ -57,6 +57,10 @@ class Sight:
         """Watch what is seen now: `always` tells what of it was never away."""
         self.always = set(self.seen)
 
+    async def until_fault(self, what: str) -> None:
+        """Wait until a fault says this, or hints at it."""
+        await eventually(lambda: any(what in str(fault) for fault in self.faults), what=f"{what!r} is told")
+
     async def until(self, **there: str) -> None:
         """Wait until exactly these entries are seen, by the ends of their keys."""
         wanted = {f"{PREFIX}/{key.replace('__', '/')}": value.encode() for key, value in there.items()}
