@@ -37,7 +37,7 @@ class Registrar(Balancer):
     ) -> None:
         section: dict[str, Any] = {**QUICK, "containers": engine is not None, **(register or {})}
         if engine is not None:
-            section["docker"] = {"host": engine.host}
+            section.setdefault("docker", {"host": engine.host})
         none = {"frontends": None, "admin": None, "haproxy": None}
         super().__init__(config={**none, "sources": sources, "register": section}, options=options)
         if state is not None:

@@ -40,7 +40,7 @@ def register(etcd: Etcd, request: pytest.FixtureRequest) -> Iterator[Register]:
         engine: Engine | None = None if "engine" in more else request.getfixturevalue("engine")
         made.append(Registrar(**{"engine": engine, "sources": {"etcd": {"endpoints": etcd.endpoints}}, **more}))
         stack.callback(made[-1].close)
-        made[-1].start()
+        made[-1].start(ready=bool(etcd.running))
         return made[-1]
 
     with ExitStack() as stack:
