@@ -172,6 +172,8 @@ class Swarm:
         self.until_ready()
         for service in self.manager.api.get("/services"):
             self.manager.api.delete(f"/services/{service['ID']}")
+        for secret in self.manager.api.get("/secrets"):
+            self.manager.api.delete(f"/secrets/{secret['ID']}")
         for each in self.manager.api.get("/nodes"):
             self.manager.docker("node", "update", "--availability", "active", each["ID"])
         for container in self._left():
