@@ -96,7 +96,7 @@ class ConsulRemover:
         async with client_of_consul(self._settings) as client:
             checks = (await client.checks()).values()
         alive = {check.get("ServiceID") for check in checks if check.get("Status") == "passing" and _is_ttl(check)}
-        return {key: "by a TTL check that passes" for key in keys if _service(key) in alive}
+        return {key: "by a TTL check that passes" for key in keys if self._parts(key)[1] in alive}
 
     async def remove(self, keys: Sequence[str]) -> list[str]:
         """Deregister them at this agent."""
@@ -104,18 +104,18 @@ class ConsulRemover:
             if self._settings.layout == "consulkv":
                 return [key for key in keys if await client.delete(key)]
             here = await client.services()
+            for node, service in map(self._parts, keys):
+                if service not in here:
+                    what = f"{service} is registered at another agent than {self._settings.address}"
+                    raise ConsulError(what, f"remove it with the agent of {node}")
             for key in keys:
-                if _service(key) not in here:
-                    what = f"{_service(key)} is registered at another agent than {self._settings.address}"
-                    raise ConsulError(what, f"remove it with the agent of {key.split('/')[1]}")
-            for key in keys:
-                await client.deregister(_service(key))
+                await client.deregister(self._parts(key)[1])
         return list(keys)
 
-
-def _service(key: str) -> str:
-    """The ID of a service; its datacenter and node stand before it."""
-    return key.split("/", 2)[-1]
+    def _parts(self, key: str) -> tuple[str, str]:
+        """Node and service ID; in the catalog's keys the datacenter stands before them."""
+        *_, node, service = key.split("/", 1 if self._settings.layout == "native" else 2)
+        return node, service
 
 
 def _is_ttl(check: Mapping[str, object]) -> bool:
