@@ -67,7 +67,7 @@ class Engine(EngineClient):
         self._process: subprocess.Popen[bytes] | None = None
         self.bridge, network = _free_network()
         (self.folder / "bridge").write_text(self.bridge)
-        self._gateway = f"{network[1]}/24"
+        self.gateway = str(network[1])  # this machine's address on the bridge
         self._settings = {
             "hosts": [self.host, *hosts],
             "data-root": str(self.folder / "data"),
@@ -103,7 +103,7 @@ class Engine(EngineClient):
         """Start dockerd; wait until it answers and has the web image. Containers start by their restart policy."""
         if subprocess.run(["ip", "link", "show", self.bridge], capture_output=True, check=False).returncode:
             _ip("link", "add", self.bridge, "type", "bridge")
-            _ip("addr", "add", self._gateway, "dev", self.bridge)
+            _ip("addr", "add", f"{self.gateway}/24", "dev", self.bridge)
             _ip("link", "set", self.bridge, "up")
         config = self.folder / "daemon.json"
         config.write_text(json.dumps(self._settings, indent=1))

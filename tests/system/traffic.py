@@ -84,15 +84,17 @@ class Traffic:
 class Copies:
     """Containers of the same labels, and every POST that reached one of them, also when it is gone."""
 
-    def __init__(self, engine: EngineClient, labels: Mapping[str, str]) -> None:
+    def __init__(self, engine: EngineClient, labels: Mapping[str, str], *args: str) -> None:
+        """`args` are more options of `docker run`."""
         self._engine = engine
         self._labels = labels
+        self._args = args
         self._started: list[Container] = []
         self._removed: dict[Container, list[str]] = {}
 
     def start(self, **env: object) -> Container:
         """Start one more."""
-        container = self._engine.run(labels=self._labels, env={"LOG": 1, **env})
+        container = self._engine.run(labels=self._labels, env={"LOG": 1, **env}, args=self._args)
         self._started.append(container)
         return container
 
