@@ -31,7 +31,7 @@ async def test_who_stays_silent_becomes_a_problem_once_and_only_while_it_lasts()
         (problem,) = admission.problems
         assert (problem.where, problem.service) == ("service web", "web")
         assert f"127.0.0.1:{port} has not answered its first check: connection refused" in problem.what
-        admission.ask([service], wanter, None, again=True)
+        admission.ask([service], wanter, None)
         assert not admission.overdue(now + SILENCE + 1), "it is the same problem still"
 
         deaf.listen()
@@ -47,7 +47,7 @@ async def test_who_is_gone_is_no_problem() -> None:
     service = Service("web", endpoints=(Endpoint("a:80", "a", "127.0.0.1", 1),))
     admission.ask([service], wanter, None)
     assert admission.overdue(time.monotonic() + SILENCE)
-    admission.ask([], wanter, None)
+    admission.ask([], wanter, None, gone=["web"])
     assert admission.overdue(time.monotonic() + SILENCE)
     assert not admission.problems
     await admission.prober.close()

@@ -156,7 +156,7 @@ def test_the_reason_is_told() -> None:
 def test_unchanged_means_the_same_object() -> None:
     chooser = Chooser(HERE)
     first = chooser.choose(LED, up)
-    assert chooser.choose(LED, up, again=True) is first
+    assert chooser.choose(LED, up) is first
     other = replace(LED, endpoints=(*LED.endpoints, endpoint("e")))
     second = chooser.choose(other, up)
     assert second is not first

@@ -162,7 +162,7 @@ class Balancer:
             self._say_trouble(Problem("longshore", f"a round failed: {error!r}", "This is a defect: please report it."))
             return False
         self.trouble = None
-        if trying := self.wanting.quarantine.taken(self.wanting.known.values()):
+        if trying := self.wanting.taken():
             self.poke(recheck=True)
         self._note(done)
         if done.steps:

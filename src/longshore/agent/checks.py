@@ -28,7 +28,7 @@ class Admission:
         self._on_answer = on_answer
         self.prober = Prober(self._answered)
         self._running: Running | None = None
-        self._asked: dict[str, tuple[Service, dict[str, Target]]] = {}
+        self._asked: dict[str, tuple[Service, dict[str, Target]]] = {}  # services with somebody to ask
         self._since: dict[str, float] = {}  # key -> when it was first asked
         self._overdue: dict[str, Problem] = {}
 
@@ -37,20 +37,19 @@ class Admission:
         return self._is_running(service, server) or key_of(service, server) in self.prober.admitted
 
     def ask(
-        self, services: Iterable[Service], wanter: Wanter, running: Running | None, *, again: bool = False
+        self, services: Iterable[Service], wanter: Wanter, running: Running | None, gone: Iterable[str] = ()
     ) -> list[str]:
-        """Probe what is new among these services and not yet in HAProxy. `again`: what runs may have changed unseen.
+        """Probe what is new among these services and not yet in HAProxy; forget those that are `gone`.
 
-        Returns the names of the services that were looked at.
+        Services of which somebody is still being asked are looked at every time: what is in HAProxy by now is not
+        asked any more. Returns the names of all that were looked at.
         """
         self._running = running
-        now: dict[str, tuple[Service, dict[str, Target]]] = {}
-        looked = []
-        for service in services:
-            known = self._asked.get(service.name)
-            if known and known[0] is service and not known[1] and not again:
-                now[service.name] = known
-                continue
+        for name in gone:
+            self._asked.pop(name, None)
+        looked = {name: service for name, (service, _) in self._asked.items()}
+        looked |= {service.name: service for service in services}
+        for name, service in looked.items():
             servers = wanter.servers(service)
             targets = {
                 key_of(service, servers[e.id]): Target(
@@ -59,13 +58,14 @@ class Admission:
                 for e in service.endpoints
                 if e.state is EndpointState.READY and not self._is_running(service, servers[e.id])
             }
-            now[service.name] = (service, targets)
-            looked.append(service.name)
-        self._asked = now
-        self.prober.want({key: target for _, targets in now.values() for key, target in targets.items()})
+            if targets:
+                self._asked[name] = service, targets
+            else:
+                self._asked.pop(name, None)
+        self.prober.want({key: target for _, targets in self._asked.values() for key, target in targets.items()})
         clock = time.monotonic()
         self._since = {key: self._since.get(key, clock) for key in self.prober.waiting}
-        return looked
+        return list(looked)
 
     def overdue(self, clock: float) -> bool:
         """Look who has not answered for too long; True if that has changed."""

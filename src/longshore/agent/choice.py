@@ -49,26 +49,34 @@ class Choice:
     def __post_init__(self) -> None:
         self._chooser = Chooser(self.here)
 
-    def services(
-        self, services: tuple[Service, ...], sight: Sight, wanter: Wanter, touched: Collection[str], *, again: bool
-    ) -> tuple[Service, ...]:
-        """The services with their choices. `touched` are those of which an endpoint answered its first check."""
-        asking = {s.name: i for i, s in enumerate(services) if concerned(s)}
-        for name in self._asking.keys() - asking.keys():
-            self._chooser.forget(name)
-        self._asking = {name: services[i] for name, i in asking.items()}
-        if not asking:
-            return services
-        again = self._look(sight, wanter) or again
-        chosen = list(services)
-        for name, i in asking.items():
-            chosen[i] = self._choose(services[i], sight, again=again or name in touched)
-        return tuple(chosen)
+    def take(self, changed: Iterable[Service], gone: Iterable[str]) -> None:
+        """Take which services are other than before, or gone."""
+        for name in gone:
+            self._forget(name)
+        for service in changed:
+            if concerned(service):
+                self._asking[service.name] = service
+            elif self._asking:
+                self._forget(service.name)
 
-    def moved(self, names: Iterable[str], sight: Sight, known: Mapping[str, Service]) -> bool:
-        """Whether one of these services would be chosen otherwise now: endpoints of theirs have just been asked."""
+    def chosen(
+        self, changed: Iterable[Service], sight: Sight, wanter: Wanter, touched: Collection[str], *, again: bool
+    ) -> dict[str, Service]:
+        """Every service that may have to be served otherwise than before, with its choice.
+
+        `touched` are those of which an endpoint answered its first check; `again`: look at all.
+        """
+        found = {service.name: service for service in changed}
+        if self._asking:
+            again = self._look(sight, wanter) or again
+            names = self._asking.keys() if again else self._asking.keys() & {*found, *touched}
+            found |= {name: self._choose(self._asking[name], sight) for name in names}
+        return found
+
+    def moved(self, names: Iterable[str], sight: Sight, known: Mapping[str, Service]) -> set[str]:
+        """Which of these services would be chosen otherwise now: endpoints of theirs have just been asked."""
         asked = [self._asking[name] for name in names if name in self._asking]
-        return any(self._choose(service, sight, again=True) is not known.get(service.name) for service in asked)
+        return {service.name for service in asked if self._choose(service, sight) is not known.get(service.name)}
 
     def _look(self, sight: Sight, wanter: Wanter) -> bool:
         """Note what is seen; True if it is other than last time."""
@@ -81,7 +89,11 @@ class Choice:
         before, self._seen = self._seen, (sight.running, sight.overrides, self._down)
         return len(before) != len(self._seen) or any(a is not b for a, b in zip(before, self._seen, strict=True))
 
-    def _choose(self, service: Service, sight: Sight, *, again: bool) -> Service:
+    def _forget(self, name: str) -> None:
+        if self._asking.pop(name, None):
+            self._chooser.forget(name)
+
+    def _choose(self, service: Service, sight: Sight) -> Service:
         assert self._plain is not None
         try:
             servers = self._plain.servers(service)
@@ -91,7 +103,7 @@ class Choice:
         def health(endpoint: Endpoint) -> Health:
             return self._health(service, endpoint, servers[endpoint.id], sight)
 
-        return self._chooser.choose(service, health, again=again)
+        return self._chooser.choose(service, health)
 
     def _health(self, service: Service, endpoint: Endpoint, server: Server, sight: Sight) -> Health:
         there = sight.running.places_of(service.name, server) if sight.running else []

@@ -1,12 +1,15 @@
 """From the services to what HAProxy should run: set aside, chosen, asked a first check, turned into backends.
 
-Desired ─▶ Quarantine ─▶ Choice ─▶ Admission ─▶ Wanter ─▶ Wanted
+    Desired ─▶ Quarantine ─▶ Choice ─▶ Admission ─▶ Wanter ─▶ Wanted
+
+Each round looks only at the services that are other objects than last time, and at those of which something else is
+news: an endpoint answered, an operator spoke, what runs may have changed. All others stay as they were worked out.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from longshore.agent.checks import Admission
 from longshore.agent.choice import Choice, Sight, Stats
@@ -14,8 +17,9 @@ from longshore.agent.connect import Setup
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Driver
 from longshore.agent.ports import Ports
+from longshore.core.differing import exchanged
 from longshore.core.model import Problem, Service
-from longshore.core.prefer import Here
+from longshore.core.overrides import Overrides
 from longshore.core.quarantine import Quarantine
 from longshore.core.unmet import unmet
 from longshore.core.wanted import Wanted, WantedBackend, Wanter, own_frontends
@@ -37,55 +41,98 @@ class Wanting:
         self._poke = poke
         self._choice = Choice(setup.here)
         self._touched: set[str] = set()  # services of which an endpoint answered its first check
+        self._given: tuple[Service, ...] = ()  # the services of the last round, without their choices
+        self._untaken: dict[str, Service] = {}  # those that changed since HAProxy last took everything
+        self._overrides: Overrides | None = None
+        self._backends: dict[str, WantedBackend] = {}
+        self._listening: dict[str, Service] = {}  # services with addresses of their own
 
     def wanted(self, setup: Setup, stats: Stats) -> Wanted:
         """What HAProxy should run now; a service that cannot be had is left out and said."""
-        recheck, self.recheck = self.recheck, False
-        touched, self._touched = self._touched, set()
+        changed, gone = self._difference(self.quarantine.admit(self._desired.services()))
+        if self._choice.here != setup.here:
+            self._choice, changed = Choice(setup.here), list(self._given)
         overrides, running = self._desired.overrides, self._driver.running
+        everything = self.recheck or overrides is not self._overrides
+        self.recheck, self._overrides = False, overrides
+        touched, self._touched = self._touched, set()
         sight = Sight(running, stats, overrides, self.admission.prober)
-        services = self._services(setup.here, sight, touched, recheck=recheck)
-        backends: dict[str, WantedBackend] = {}
-        broken: dict[str, Problem] = {}
-        good: list[Service] = []
-        for service in services:
-            try:
-                self.wanter.servers(service)
-                good.append(service)
-            except ValueError as error:
-                broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
-        asked = self.admission.ask(good, self.wanter, running, again=recheck)
-        if self._choice.moved(asked, sight, self.known):
-            self._poke()
-        for service in good:
-            again = recheck or service.name in touched
-            try:
-                backends[service.name] = self.wanter.backend(service, overrides, self.admission.serves, recheck=again)
-            except ValueError as error:
-                broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
-            if problem := unmet(service, self._driver.caps, self._choice.here):
-                broken[service.name] = problem
-        self.broken = broken
-        self.wanter.forget(backends)
+        self._choice.take(changed, gone)
+        chosen = self._choice.chosen(changed, sight, self.wanter, touched, again=everything)
+        look = {name: service for name, service in chosen.items() if self.known.get(name) is not service}
+        self.known.update(look)
+        look |= {name: self.known[name] for name in (self.known if everything else touched & self.known.keys())}
+        self._work_out(look.values(), gone, sight)
         ours = running.addresses if running else frozenset()
         ask = setup.frontends if running else ()  # at the start, a busy one of these is the end
-        taken = self.ports.look(good, ask, ours, time.monotonic())
-        frontends = (*self.ports.free(setup.frontends), *own_frontends(good, self._driver.paths, taken))
-        return Wanted(setup.process, frontends, backends)
+        listening = self._listening.values()
+        taken = self.ports.look(listening, ask, ours, time.monotonic())
+        frontends = (*self.ports.free(setup.frontends), *own_frontends(listening, self._driver.paths, taken))
+        return Wanted(setup.process, frontends, dict(self._backends))
+
+    def taken(self) -> bool:
+        """HAProxy took what was wanted. True if a service that was set aside is to be tried now."""
+        trying = self.quarantine.taken(self._untaken.values())
+        self._untaken.clear()
+        return trying
 
     def adopted(self) -> None:
         """A HAProxy that ran already was taken over: it may be of another version."""
         self.wanter = Wanter(self._driver.caps, self._driver.paths)
+        self.recheck = True
 
-    def _services(self, here: Here, sight: Sight, touched: set[str], *, recheck: bool) -> tuple[Service, ...]:
-        desired = self._desired.services()
-        self.quarantine.forget(self.known.keys() - {service.name for service in desired})
-        if self._choice.here != here:
-            self._choice = Choice(here)
-        services = self.quarantine.admit(desired)
-        services = self._choice.services(services, sight, self.wanter, touched, again=recheck)
-        self.known = {service.name: service for service in services}
-        return services
+    def _difference(self, services: tuple[Service, ...]) -> tuple[list[Service], list[str]]:
+        """Which services are other than last time, and which are gone."""
+        before, self._given = self._given, services
+        gone: list[str] = []
+        changed = exchanged(before, services)
+        if changed is None:
+            old, new = ({service.name: service for service in each} for each in (before, services))
+            changed = [service for name, service in new.items() if old.get(name) is not service]
+            gone = sorted(old.keys() - new.keys())
+        self._untaken.update((service.name, service) for service in changed)
+        for name in gone:
+            for memory in (self.known, self._untaken):
+                memory.pop(name, None)
+        self.quarantine.forget(gone)
+        return changed, gone
+
+    def _work_out(self, services: Iterable[Service], gone: list[str], sight: Sight) -> None:
+        """Bring the backends up to date with these services."""
+        good = []
+        without = list(gone)
+        for service in services:
+            try:
+                self.wanter.servers(service)
+                good.append(service)
+                self.broken.pop(service.name, None)
+            except ValueError as error:
+                without.append(service.name)
+                self._broke(service, error)
+        for name in without:
+            for memory in (self._backends, self._listening):
+                memory.pop(name, None)
+        for name in gone:
+            self.broken.pop(name, None)
+        self.wanter.forget(without)
+        asked = self.admission.ask(good, self.wanter, sight.running, without)
+        for name in self._choice.moved(asked, sight, self.known):
+            self._answered(name)
+        for service in good:
+            try:
+                self._backends[service.name] = self.wanter.backend(service, sight.overrides, self.admission.serves)
+            except ValueError as error:
+                self._backends.pop(service.name, None)
+                self._broke(service, error)
+            if problem := unmet(service, self._driver.caps, self._choice.here):
+                self.broken[service.name] = problem
+            if any(route.listen for route in service.routes):
+                self._listening[service.name] = service
+            else:
+                self._listening.pop(service.name, None)
+
+    def _broke(self, service: Service, error: ValueError) -> None:
+        self.broken[service.name] = Problem(f"service {service.name}", str(error), service=service.name)
 
     def _answered(self, service: str) -> None:
         self._touched.add(service)

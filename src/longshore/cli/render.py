@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from longshore.agent.connect import always_of, frontends_of, process_of
+from longshore.agent.connect import always_of, frontends_of, here_of, process_of
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE, USAGE, End
 from longshore.cli.offline import gather
@@ -22,6 +22,7 @@ from longshore.core.capabilities import TYPICAL, Capabilities
 from longshore.core.hold import SCRIPT
 from longshore.core.model import Problem, Service
 from longshore.core.overrides import Overrides
+from longshore.core.prefer import Chooser
 from longshore.core.render import Paths, first_files, maps_of
 from longshore.core.render import render as rendered
 from longshore.core.wanted import Wanted, Wanter, own_frontends
@@ -94,7 +95,9 @@ def _files(
     wanter = Wanter(caps, paths)
     good: list[Service] = []
     backends = {}
-    for service in services:
+    chooser = Chooser(here_of(config))
+    for found in services:
+        service = chooser.choose(found, lambda _: "up")
         try:
             backends[service.name] = wanter.backend(service, Overrides(), lambda *_: True)
             good.append(service)

@@ -49,7 +49,6 @@ class Turn:
 
 @dataclass(slots=True)
 class _Memory:
-    service: Service  # as it came in
     chosen: Service
     endpoints: dict[str, tuple[Endpoint, Endpoint]]  # id -> as it came in, as it went out
 
@@ -61,20 +60,18 @@ class Chooser:
         self.here = here
         self._known: dict[str, _Memory] = {}
 
-    def choose(self, service: Service, health: Callable[[Endpoint], Health], *, again: bool = False) -> Service:
-        """The service with roles. `again`: what `health` answers may have changed since the last time."""
+    def choose(self, service: Service, health: Callable[[Endpoint], Health]) -> Service:
+        """The service with roles."""
         if not concerned(service):
             return service
         known = self._known.get(service.name)
-        if known and known.service is service and not again:
-            return known.chosen
         turns = turns_of(service, self.here, health)
         before = known.endpoints if known else {}
         endpoints = {e.id: (e, _turned(e, turns[e.id], before.get(e.id))) for e in service.endpoints}
         chosen = replace(service, endpoints=tuple(out for _, out in endpoints.values()))
         if known and known.chosen == chosen:
             chosen = known.chosen
-        self._known[service.name] = _Memory(service, chosen, endpoints)
+        self._known[service.name] = _Memory(chosen, endpoints)
         return chosen
 
     def forget(self, name: str) -> None:

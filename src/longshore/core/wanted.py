@@ -103,12 +103,11 @@ class Wanter:
         self._known[service.name] = (service, said, admitted, backend)
         return backend
 
-    def forget(self, keep: Iterable[str]) -> None:
+    def forget(self, names: Iterable[str]) -> None:
         """Drop the memory of services that are gone."""
-        kept = set(keep)
-        for memory in (self._known, self._servers):
-            for name in [n for n in memory if n not in kept]:
-                del memory[name]
+        for name in names:
+            self._known.pop(name, None)
+            self._servers.pop(name, None)
 
     def _definitions(self, service: Service) -> tuple[Profile, dict[str, Server]]:
         known = self._servers.get(service.name)
