@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from longshore.clients.faults import Fault, TlsFault, first_line
 from longshore.clients.http1 import LIMIT, Http, Streams
-from longshore.clients.http_faults import FOREIGN, explain
+from longshore.clients.http_faults import FOREIGN, explain, hung_up
 from longshore.clients.tls import TlsFiles, client_context
 from longshore.core.places import joined
 
@@ -58,7 +58,7 @@ async def hear(address: str, port: int, access: AgentAccess) -> AsyncIterator[As
                 head, lines = await stack.enter_async_context(http.stream("/v1/snapshot?follow=true"))
                 said = b"" if head.status == 200 else await anext(lines, b"")
         except FOREIGN as error:
-            raise _fault(error, where) from error
+            raise _fault(error, where, access.tls) from error
         if head.status != 200:
             raise _refused(head.status, said, where)
         yield _each(lines, where)
@@ -84,8 +84,11 @@ def _context(tls: TlsFiles | None) -> ssl.SSLContext | None:
         raise AgentError(fault.what, fault.hint) from fault
 
 
-def _fault(error: BaseException, where: str) -> AgentError:
-    return AgentError(*explain(error, where))
+def _fault(error: BaseException, where: str, tls: TlsFiles | None = None) -> AgentError:
+    what, hint = explain(error, where)
+    if tls is not None and hung_up(error):  # TLS 1.3: only after the handshake it learns that it dislikes ours
+        hint = f"it may want {'another' if tls.cert else 'a'} certificate of ours: check tls cert and key"
+    return AgentError(what, hint)
 
 
 def _refused(status: int, said: bytes, where: str) -> AgentError:

@@ -73,13 +73,14 @@ class Snapshots:
         if not token and not (tls and tls.client_ca) and not is_loopback(host_of(settings.bind)):
             hint = "set agent.token-file (in a Swarm a secret), or agent.serve-tls with client-ca"
             raise Cannot(f"other machines can reach {settings.bind}, and nothing guards what is told there", hint)
+        context = _context(tls) if tls else None
         host, _, port = settings.bind.rpartition(":")
         try:
             listening = listen(host.removeprefix("[").removesuffix("]"), int(port))
         except OSError as error:
             hint = "end that program, or set agent.bind to another address"
             raise Cannot(f"cannot listen on {settings.bind}: {said(error)}", hint) from None
-        return token, _context(tls) if tls else None, listening
+        return token, context, listening
 
     async def _snapshot(self, request: web.Request) -> web.StreamResponse:
         if not self._agent.line:
