@@ -137,21 +137,6 @@ def test_what_is_wrong_with_entries_is_said(commands: Commands, etcd: Etcd) -> N
         etcd.clear()
 
 
-def test_mistakes_end_with_words(commands: Commands) -> None:
-    for words, code, said in (
-        (("ls", "nope"), 2, "it has: etcd, zookeeper, consul"),
-        (("ls", "etcd", "nope"), 1, "no service nope is registered"),
-        (("put", "etcd", "web", "10.0.0.5"), 2, "has no port"),
-        (("put", "etcd", "web", "10.0.0.5:80", "--label", "longshore.hots=x"), 2, "did you mean host"),
-        (("put", "etcd", "web", "10.0.0.5:80", "--label", "x"), 2, "is not KEY=VALUE"),
-        (("put", "etcd", "web", "10.0.0.5:80", "--ttl", "1s"), 2, "from 2s to 1h"),
-        (("rm", "etcd", f"{PREFIX}/nothing"), 1, "nothing that the source reads stands at"),
-    ):
-        done = commands.run("registry", *words)
-        assert done.code == code, (words, done)
-        assert said in done.err, (words, done)
-
-
 @pytest.mark.parametrize(("source", "target"), [("etcd", "consul"), ("consul", "zookeeper")])
 def test_consul_is_copied_from_and_to(commands: Commands, source: str, target: str) -> None:
     put = ("registry", "put", source, "web", "10.0.0.5:80", "--id", "one", "--label", "longshore.host=a.test")
