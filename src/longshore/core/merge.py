@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from longshore.core.conflicts import Settled, modes_of, settle
+from longshore.core.differing import exchanged
 from longshore.core.model import Policy, Problem, Service, Snapshot
 from longshore.core.twins import Twins
 
@@ -53,15 +54,23 @@ class Merger:
         self._more: dict[str, list[Service]] = {}
         self._united: dict[str, Service] = {}
         self._differences: dict[str, tuple[Problem, ...]] = {}
+        self._snapshots: tuple[Snapshot, ...] = ()
         self._named: dict[tuple[str, str], tuple[Service, Service]] = {}
         self.twins = twins or Twins()
 
     def merge(self, snapshots: Sequence[Snapshot]) -> Merged:
         """Unite `snapshots`, which come in the order of their sources: earlier ones win."""
-        first, more = self._grouped(snapshots)
-        changed = [name for name, service in first.items() if self._first.get(name) is not service]
-        changed += [name for name in more.keys() | self._more.keys() if self._parts_differ(name, more, first)]
-        gone = self._first.keys() - first.keys()
+        exchange = self._exchanged(snapshots)
+        if exchange is None:
+            first, more = self._grouped(snapshots)
+            changed = [name for name, service in first.items() if self._first.get(name) is not service]
+            changed += [name for name in more.keys() | self._more.keys() if self._parts_differ(name, more, first)]
+            gone = self._first.keys() - first.keys()
+        else:
+            first, more = self._first, self._more
+            first.update(exchange)
+            changed, gone = list(exchange), set[str]()
+        self._snapshots = tuple(snapshots)
         before = self._last.settled
         settled = (
             before
@@ -74,7 +83,10 @@ class Merger:
             name for name in before.lost.keys() & settled.lost.keys() if before.lost[name] != settled.lost[name]
         }
         old = self._last.by_name
-        by_name = {name: old[name] if name not in touched else self._final(name, settled) for name in first}
+        if exchange is None:
+            by_name = {name: old[name] if name not in touched else self._final(name, settled) for name in first}
+        else:
+            by_name = {**old, **{name: self._final(name, settled) for name in touched}}
         merged = Merged(
             services=tuple(by_name.values()),
             problems=self._problems(snapshots, settled),
@@ -85,6 +97,18 @@ class Merger:
         self._first, self._more = first, more
         self._last = self._last if merged == self._last else merged
         return self._last
+
+    def _exchanged(self, snapshots: Sequence[Snapshot]) -> dict[str, Service] | None:
+        """The parts that are other objects than last time, if nothing else is different; None: group all anew."""
+        if [snapshot.source for snapshot in snapshots] != [snapshot.source for snapshot in self._snapshots]:
+            return None
+        found: dict[str, Service] = {}
+        for before, after in zip(self._snapshots, snapshots, strict=True):
+            services = exchanged(before.services, after.services)
+            if services is None or any(service.name in self._more for service in services):
+                return None
+            found |= {s.name: s if s.sources else self._with_source(s, after.source) for s in services}
+        return found
 
     def _grouped(self, snapshots: Sequence[Snapshot]) -> tuple[dict[str, Service], dict[str, list[Service]]]:
         """Each name's first part, and all parts of the names that have several."""
