@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["", "passing", "critical"]
+Status = Literal["", "passing", "critical", "leaving"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Entry:
     zone: str = ""
     owner: str = ""  # the registrar that keeps it: only it may adopt or remove the entry
     server_options: str = ""  # Nerve's haproxy_server_options
-    status: Status = ""  # what the registry itself knows: Consul's checks, serverset's status
+    status: Status = ""  # Consul's checks, serverset's status; "leaving": its registrar is about to remove it
     datacenter: str = ""
     since: float = 0.0  # Unix seconds when it was registered, if known
     machine: str = ""  # name of the host it runs on

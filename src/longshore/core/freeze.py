@@ -8,6 +8,8 @@ least `least`) is doubted:
                 └────────answers─────────▶ kept, with an alarm, until it is registered again, stops answering,
                                            or an operator accepts the loss (`longshore thaw SOURCE`)
 
+What its registrar withdrew on purpose says so before it goes, and is not doubted.
+
 Doubted and kept endpoints are served as before. Everything is told from outside: what is registered, what answers,
 what time it is.
 """
@@ -15,10 +17,10 @@ what time it is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from longshore.core.model import Endpoint, Problem, Service
+from longshore.core.model import Endpoint, EndpointState, Problem, Service
 
 Mark = tuple[str, str]  # a service's name and an endpoint's id
 KEPT = "not registered any more, but it answers"
@@ -55,11 +57,20 @@ class Freeze:
         self._sorted = False  # whether these are in order
         self._tuple: tuple[Service, ...] | None = None
 
-    def take(self, services: Mapping[str, Service], changed: Iterable[str] | None, now: float) -> None:
-        """Take what is registered now; `changed` are the names that may be other than last time, None: any."""
+    def take(
+        self,
+        services: Mapping[str, Service],
+        changed: Iterable[str] | None,
+        now: float,
+        left: Collection[Mark] = frozenset(),
+    ) -> None:
+        """Take what is registered now; `changed` are the names that may be other than last time, None: any.
+
+        `left` went on purpose.
+        """
         names = set(changed) if changed is not None else self._real.keys() | services.keys()
         for name in names:
-            self._compare(name, self._real.get(name), services.get(name), now)
+            self._compare(name, self._real.get(name), services.get(name), now, left)
             if name in services:
                 self._real[name] = services[name]
             else:
@@ -115,7 +126,9 @@ class Freeze:
         what = f"{self.kept} endpoints of {listed} vanished from the registry together, but answer: they stay in use"
         return Problem(f"source {self.source}", what, f"if they are meant to go: longshore thaw {self.source}")
 
-    def _compare(self, name: str, before: Service | None, after: Service | None, now: float) -> None:
+    def _compare(
+        self, name: str, before: Service | None, after: Service | None, now: float, left: Collection[Mark]
+    ) -> None:
         if before is after:
             return
         old = {endpoint.id: endpoint for endpoint in before.endpoints} if before else {}
@@ -128,6 +141,8 @@ class Freeze:
             self._let_go(back)
         if before is not None:
             for identity in old.keys() - new.keys():
+                if old[identity].state is EndpointState.STOPPING or (name, identity) in left:
+                    continue
                 self._losses.append((now, (name, identity), _Lost(before, old[identity])))
 
     def _judge(self, now: float) -> None:

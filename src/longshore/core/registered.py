@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from longshore.core.model import Endpoint, Problem, Service
+from longshore.core.model import Endpoint, EndpointState, Problem, Service
 from longshore.core.places import joined
 from longshore.core.registered_entry import (
     Contribution,
@@ -42,6 +42,7 @@ class Registered:
     def __init__(self, options: Options, earlier: Iterable[Service] = ()) -> None:
         """`earlier` is what was served before a restart: its addresses hold until names are looked up."""
         self.changed: set[str] = set()  # names of services that are new objects, or gone, since somebody emptied this
+        self.left: set[tuple[str, str]] = set()  # service and id of endpoints that went on purpose, since …
         self.hosts_changed = False  # whether other host names are among the entries, since somebody set this to False
         self._options = options
         self._known = Known(earlier={e.id: e.address for service in earlier for e in service.endpoints})
@@ -72,6 +73,11 @@ class Registered:
         """Forget a key."""
         if key in self._values:
             del self._values[key]
+            self.left |= {
+                (draft.service, draft.endpoint.id)
+                for draft in self._contributions.get(key, Contribution()).drafts
+                if draft.endpoint is not None and draft.endpoint.state is EndpointState.STOPPING
+            }
             self._contribute(key)
 
     def replace(self, found: Mapping[str, Value]) -> None:

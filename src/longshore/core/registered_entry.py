@@ -234,7 +234,7 @@ class _Drafting:
             )
         if address is None:
             return None
-        ready = entry.status != "critical"
+        state, why = _state(entry)
         resolved = f"{entry.host} resolved to {address}, " if self.host else ""
         reason = f"{resolved}registered in {self.options.source}"
         return Endpoint(
@@ -244,8 +244,8 @@ class _Drafting:
             port=entry.port,
             weight=self._weight(own),
             backup=bool(own.backup),
-            state=EndpointState.READY if ready else EndpointState.WAITING,
-            reason=reason if ready else f"{reason}, which says it is not healthy",
+            state=state,
+            reason=f"{reason}, {why}" if why else reason,
             since=entry.since,
             host=shown(entry.machine, 120)[1:-1],
             zone=own.zone or tidy(entry.zone),
@@ -266,6 +266,15 @@ class _Drafting:
             what = f"{shown(name)} cannot be the name of a service" if name else "says no service"
             hint = f"name it in `services:` with `from: {{source: {self.options.source}, …}}`"
             raise RefusedError(what, hint) from None
+
+
+def _state(entry: Entry) -> tuple[EndpointState, str]:
+    """What the entry says of its endpoint, and why that is not ready."""
+    if entry.status == "leaving":
+        return EndpointState.STOPPING, "and its registrar withdraws it"
+    if entry.status == "critical":
+        return EndpointState.WAITING, "which says it is not healthy"
+    return EndpointState.READY, ""
 
 
 def _checked(pairs: tuple[tuple[str, str], ...]) -> tuple[Spec | None, tuple[spec.Fault, ...]]:

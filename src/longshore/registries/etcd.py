@@ -20,7 +20,7 @@ from longshore.clients.etcd_connect import EtcdSettings, client_of
 from longshore.clients.etcd_faults import DeniedError, EtcdError, LeaseGoneError
 from longshore.clients.etcd_wire import Pair
 from longshore.core.entries import Entry, gives_way
-from longshore.core.layouts import Layout
+from longshore.core.layouts import Layout, farewell
 from longshore.registries.etcd_lease import HeldLease
 from longshore.registries.etcd_standing import Standings, Wanted, written
 from longshore.registries.hold import MOST_WRITES, LeaseStatus
@@ -96,6 +96,7 @@ class EtcdHolder:
                 if keep:
                     await self._lease.renew(client)
                     return
+                await self._say_farewell(client)
                 await client.revoke(self._lease.id)
         except LeaseGoneError:
             pass  # so is everything
@@ -159,7 +160,20 @@ class EtcdHolder:
             raise min(faults, key=lambda fault: (isinstance(fault, EtcdError), not isinstance(fault, LeaseGoneError)))
         return self._lease.ttl if self._standings.any_refused else self._pace.compare
 
+    async def _say_farewell(self, client: EtcdClient) -> None:
+        """Say of everything that it goes on purpose."""
+        await asyncio.gather(*(self._leave(client, key) for key in list(self._lease.there)))
+
+    async def _leave(self, client: EtcdClient, key: bytes) -> None:
+        """Say of one entry that it goes on purpose, where the layout can say so."""
+        value = farewell(self._layout, self._settings.prefix, key.decode(errors="replace"), self._lease.there[key])
+        if value is not None:
+            async with self._writing:
+                if await client.put_if(wire.has_lease(key, self._lease.id), key, value, self._lease.id) is None:
+                    self._lease.there[key] = value
+
     async def _delete(self, client: EtcdClient, key: bytes) -> None:
+        await self._leave(client, key)
         async with self._writing:
             await client.delete_if(wire.has_lease(key, self._lease.id), key)
         self._lease.there.pop(key, None)

@@ -181,8 +181,9 @@ class Content:
             self._names.want(registered.hosts)
         if registered.changed:
             everything = "" in registered.changed
-            self.freeze.take(registered.services, None if everything else registered.changed, self._clock())
-            registered.changed = set()
+            changed = None if everything else registered.changed
+            self.freeze.take(registered.services, changed, self._clock(), registered.left)
+            registered.changed, registered.left = set(), set()
         if self.freeze.doubted:
             self.doubt.set()
         else:

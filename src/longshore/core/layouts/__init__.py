@@ -7,7 +7,7 @@ what is wrong; it never raises. Consul's catalog has no bytes to read: see `layo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from longshore.core.entries import Broken, Entry, Read
@@ -47,6 +47,14 @@ LAYOUTS: dict[str, Layout] = {
         "docker-register", docker_register.read, docker_register.write, docker_register.write_port
     ),
 }
+
+
+def farewell(layout: Layout, prefix: str, key: str, value: bytes) -> bytes | None:
+    """Give the value that says of an entry that it is about to be removed; None where nothing can say so."""
+    entry = layout.read(prefix, key, value)
+    if layout.name != "native" or layout.write is None or not isinstance(entry, Entry) or entry.status:
+        return None
+    return layout.write(prefix, replace(entry, status="leaving"))[1]
 
 
 def layout_of(name: str, *, endpoint: str = "", path_encoding: bool = False) -> Layout:

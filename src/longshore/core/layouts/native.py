@@ -5,6 +5,8 @@
 
 The value is a JSON object: "host", "port", "name", and if there is something to say "weight",
 "haproxy_server_options", "labels", "tags", "zone", "machine", "owner", "since". Further keys are ignored.
+
+Just before an entry is removed on purpose it says "leaving": true, so that nobody takes its end for an accident.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ def entry(service: str, identity: str, found: Mapping[str, Any]) -> Entry:
         owner=payload.text_of(found, "owner"),
         server_options=payload.text_of(found, "haproxy_server_options"),
         machine=payload.text_of(found, "machine"),
+        status="leaving" if found.get("leaving") is True else "",
         since=float(since) if isinstance(since, int | float) and 0 < since < 1e11 else 0.0,
     )
 
@@ -60,6 +63,7 @@ def document(entry: Entry) -> dict[str, Any]:
         "machine": entry.machine,
         "owner": entry.owner,
         "since": entry.since,
+        "leaving": entry.status == "leaving",
     }
     return nerves(entry) | {key: said for key, said in more.items() if said}
 
