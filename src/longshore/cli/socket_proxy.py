@@ -16,6 +16,7 @@ from longshore.agent.socket_proxy_place import PlaceError, become
 from longshore.agent.socket_proxy_place import listen as open_socket
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, USAGE, End
+from longshore.cli.notify import Notify
 from longshore.clients.docker_connect import Where, parse_host, way_to
 from longshore.clients.docker_faults import DockerError
 from longshore.web.guard import is_loopback
@@ -110,6 +111,7 @@ async def _run(engine: str, where: str, opened: socket.socket) -> int:
         async with way_to(engine, None, "ssh") as http:
             proxy = SocketProxy(http, engine)
             log.info("offering the engine to readers", at=where, engine=engine)
+            Notify().ready()
             await proxy.serve(opened, stop)
     except DockerError as error:
         raise End(FINDING, error.what, error.hint) from None

@@ -21,6 +21,7 @@ from longshore.agent.life import DRAIN, Life
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, End
+from longshore.cli.notify import Notify
 from longshore.cli.options import ConfigFile
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.clients.haproxy_faults import HAProxyError
@@ -83,6 +84,7 @@ class Run:
         self._config = loaded.config
         self._life = Life(loaded, read)
         self._leave_running = leave_running
+        self._notify = Notify()
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,6 +92,7 @@ class Run:
     async def run(self) -> int:
         """Serve until told to stop; returns the exit code."""
         self._heed_signals()
+        self._spawn(self._notify.keep_alive())
         state, admin = self._config.state_dir, self._config.admin
         if await asyncio.to_thread(answers, state / SOCKET):
             raise End(FINDING, f"another longshore runs with the state directory {state}", "end it, or use --state-dir")
@@ -116,7 +119,9 @@ class Run:
                 haproxy = self._life.answers.haproxy()
                 addresses = " ".join(haproxy.addresses) or "nothing"
                 log.info("serving", addresses=addresses, haproxy=haproxy.version, longshore=__version__)
+                self._notify.ready()
                 await self._life.serve(self._stop)
+                self._notify.stopping()
                 if not leave_running:
                     log.info("draining and stopping HAProxy", at_most=f"{DRAIN:g} s")
         except HAProxyError:
@@ -155,7 +160,7 @@ class Run:
 
     async def _reread(self) -> None:
         await self._started.wait()
-        with suppress(Refused):  # it has been logged, problem by problem
+        with self._notify.reloading(), suppress(Refused):  # it has been logged, problem by problem
             log.info(await self._life.reread())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
