@@ -52,7 +52,7 @@ def test_an_endpoint_that_leaves_is_stopping() -> None:
 
 
 @pytest.mark.parametrize("seen", [True, False])
-def test_a_loss_on_purpose_is_not_doubted(seen: bool) -> None:  # noqa: FBT001 - a case of the table
+def test_a_loss_on_purpose_is_not_doubted(seen: bool) -> None:
     """Whether the last word was published before the end, or both came in one batch."""
     registered, freeze = Registered(Options("etcd", NATIVE, PREFIX)), Freeze("etcd")
 
