@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from bench import churn, dataplane, propagation
+from bench import churn, dataplane, propagation, registration
 from bench.table import machine
 from tests.lab import network
 from tests.lab.binaries import SERIES
@@ -26,7 +26,12 @@ def main() -> int:
     serving = chosen.add_parser("dataplane", help="what a request costs, beside a hand-written haproxy.cfg")
     serving.add_argument("--turns", type=int, default=4, help="turns of each contender with each kind of request (4)")
     serving.add_argument("--seconds", type=int, default=3, help="length of a turn (3)")
-    for each in (timing, losing, serving):
+    meeting = chosen.add_parser(
+        "registration", help="from a start on one host to traffic on another, beside bare scripts"
+    )
+    meeting.add_argument("--starts", type=int, default=30, help="starts of each contender (30)")
+    meeting.add_argument("--registry", nargs="+", choices=registration.KINDS, default=registration.KINDS)
+    for each in (timing, losing, serving, meeting):
         each.add_argument("--haproxy", nargs="+", choices=SERIES, default=[SERIES[0], SERIES[-1]], metavar="SERIES")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -37,6 +42,8 @@ def main() -> int:
         met = propagation.run(wish.haproxy, wish.starts, wish.bursts)
     elif wish.benchmark == "dataplane":
         met = dataplane.run(wish.haproxy, wish.turns, wish.seconds)
+    elif wish.benchmark == "registration":
+        met = registration.run(wish.haproxy, wish.registry, wish.starts)
     else:
         met = churn.run(wish.haproxy, wish.rate, wish.only)
     print(f"\n{machine()}; {time.monotonic() - began:.0f} s")

@@ -51,6 +51,7 @@ class Lane(ABC):
 
     name: str
     port: int  # where HAProxy serves them
+    options: tuple[str, ...] = ()  # of `docker create`
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -82,7 +83,7 @@ class Lane(ABC):
     def create(self, count: int) -> list[Container]:
         """Make containers that are ready to be started."""
         labels = [word for key, value in LABELS.items() for word in ("--label", f"{key}={value}")]
-        made = [self.engine.docker("create", *labels, WEB) for _ in range(count)]
+        made = [self.engine.docker("create", *self.options, *labels, WEB) for _ in range(count)]
         return [Container(self.engine, identity, identity[:12]) for identity in made]
 
     def started(self, since: float) -> dict[str, float]:
@@ -125,8 +126,15 @@ class Bare(Lane):
         with (self.engine.folder / "haproxy.log").open("w") as log:
             stack.callback(_end, subprocess.Popen([self._binary, "-W", "-db", "-f", config], stderr=log))
         until(self._socket.exists, what="HAProxy has its socket")
-        command: list[Path | str] = [sys.executable, "-I", FLOOR, self.engine.socket, self._socket, SERVICE]
-        script = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._scripts(stack)
+
+    def _scripts(self, stack: ExitStack) -> None:
+        self._script(stack, FLOOR, self.engine.socket, self._socket, SERVICE)
+
+    def _script(self, stack: ExitStack, *words: str | Path) -> None:
+        """Start a script, and wait until it says that it is ready."""
+        self._ready.clear()
+        script = subprocess.Popen([sys.executable, "-I", *words], stdout=subprocess.PIPE, text=True)
         stack.callback(_end, script)
         threading.Thread(target=self._listen, args=(script,), daemon=True).start()
         until(self._ready.is_set, what="the bare script is ready")

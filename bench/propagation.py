@@ -64,18 +64,23 @@ def run(series: Sequence[str], starts: int, bursts: int) -> bool:
 def measure(series: str, starts: int, bursts: int) -> tuple[Times, Times]:
     """Let both contenders take turns."""
     with Bare(series) as bare, Longshore(series) as longshore:
-        lanes: list[tuple[Lane, Times]] = [(bare, Times()), (longshore, Times())]
-        for lane, _ in lanes:
-            (anchor,) = lane.create(1)
-            anchor.start()
-            until(lambda lane=lane: lane.answering(1), what=f"{lane.name} serves")  # type: ignore[misc]
-        for turn in range(starts):
-            for lane, times in lanes if turn % 2 else reversed(lanes):
-                times.isolated += trial(lane, 1)
-        for turn in range(bursts):
-            for lane, times in lanes if turn % 2 else reversed(lanes):
-                times.burst += trial(lane, BURST)
-        return lanes[0][1], lanes[1][1]
+        return contest(bare, longshore, starts, bursts)
+
+
+def contest(bare: Lane, longshore: Lane, starts: int, bursts: int) -> tuple[Times, Times]:
+    """Let two lanes take turns; each serves one copy already when it begins."""
+    lanes = [(bare, Times()), (longshore, Times())]
+    for lane, _ in lanes:
+        (anchor,) = lane.create(1)
+        anchor.start()
+        until(lambda lane=lane: lane.answering(1), what=f"{lane.name} serves")  # type: ignore[misc]
+    for turn in range(starts):
+        for lane, times in lanes if turn % 2 else reversed(lanes):
+            times.isolated += trial(lane, 1)
+    for turn in range(bursts):
+        for lane, times in lanes if turn % 2 else reversed(lanes):
+            times.burst += trial(lane, BURST)
+    return lanes[0][1], lanes[1][1]
 
 
 def trial(lane: Lane, count: int) -> list[float]:
