@@ -179,7 +179,7 @@ def test_it_looks_often_while_something_changes_and_rarely_when_nothing_does() -
 
 
 @pytest.mark.parametrize(
-    ("took", "busy", "idle"), [(0.04, 0.8, 4.0), (0.1, LONGEST, 10.0), (5.0, LONGEST, LONGEST_IDLE)]
+    ("took", "busy", "idle"), [(0.04, 0.8, 8.0), (0.06, LONGEST, 12.0), (5.0, LONGEST, LONGEST_IDLE)]
 )
 def test_the_larger_the_swarm_the_rarer_the_looks(took: float, busy: float, idle: float) -> None:
     pace = Pace()

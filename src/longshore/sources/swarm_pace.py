@@ -2,12 +2,12 @@
 
 A look costs the manager what it costs to list its tasks: a few milliseconds in a small Swarm, tenths of a second in a
 large one. So the pace follows from how long the last look took: at most a twentieth of the manager's time while
-anything is under way (but four looks a second suffice), and a hundredth when nothing is.
+anything is under way (but four looks a second suffice), and a two-hundredth when nothing is.
 """
 
 from __future__ import annotations
 
-BUSY, IDLE = 0.05, 0.01
+BUSY, IDLE = 0.05, 0.005
 """The share of time that may be spent with looking."""
 SHORTEST, LONGEST = 0.25, 1.0
 """Seconds between looks while something changes."""
