@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from longshore.agent.files import Files
 from longshore.clients.haproxy_faults import HAProxyError, UnreachableError
-from longshore.core.arrange import layout, map_files
+from longshore.core.arrange import Laid, layout, map_files
 from longshore.core.capabilities import Capabilities
 from longshore.core.drift import correct, differences
 from longshore.core.plan import Plan, cleanup, plan, settle
 from longshore.core.profile import Profile
-from longshore.core.render import Layout, Paths, maps_of, render
+from longshore.core.render import Layout, Paths, Texts, maps_of, render
 from longshore.core.running import Running, from_layout
 from longshore.core.steps import RuntimeStep
 from longshore.core.wanted import Wanted
@@ -80,6 +80,8 @@ class Driver:
     _wanted: Wanted | None = None  # what was applied last
     _unsaved: bool = False
     _saving: float = 0.0  # seconds the last save took
+    _laid: Laid = field(default_factory=dict)
+    _texts: Texts = field(default_factory=dict)
 
     async def adopt(self) -> bool:
         """Take over a HAProxy that runs already, exactly as it is."""
@@ -88,6 +90,7 @@ class Driver:
                 return False
             try:
                 self.caps = await probe_running(self.process.runtime())  # an upgrade may wait on disk
+                self._texts.clear()
             except BinaryError as error:
                 self.said("the HAProxy that runs cannot be asked what it can do", error.what)
             self.running = self.files.adopted()
@@ -207,8 +210,8 @@ class Driver:
 
     def _render(self, wanted: Wanted) -> Arranged:
         """Write the map files and the record, and answer with the configuration that goes with them."""
-        layout_, backend_of = layout(wanted, self.running, self.caps, self.always(self.caps), self.spare)
+        layout_, backend_of = layout(wanted, self.running, self.caps, self.always(self.caps), self.spare, self._laid)
         maps = map_files(wanted, backend_of, maps_of(layout_))
         placed = {backend: service for service, backend in backend_of.items()}
         self.files.write(layout_, maps, placed)
-        return Arranged(layout_, maps, placed, render(layout_, self.caps))
+        return Arranged(layout_, maps, placed, render(layout_, self.caps, self._texts))

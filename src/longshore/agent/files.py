@@ -28,6 +28,7 @@ class Files:
         self._paths = paths
         self._record = Path(paths.folder, RECORD)
         self._written: dict[Path, str] = {}
+        self._shape: list[object] = []  # what the record says
 
     def prepare(self) -> None:
         """Make the folders and the files that never change."""
@@ -38,9 +39,14 @@ class Files:
         """Write the maps and the record of the layout; files that have this content already are left alone."""
         for path, entries in maps.items():
             self._put(Path(path), "".join(f"{key} {value}\n" for key, value in sorted(entries.items())))
-        bare = replace(layout, backends=tuple(replace(b, servers=()) for b in layout.backends))
-        record = {"version": VERSION, "layout": encode(bare), "placed": dict(placed)}
-        self._put(self._record, json.dumps(record))
+        shape = [
+            *(layout.process, layout.frontends, layout.profiles, dict(placed)),
+            *((backend.name, backend.profile, backend.slots) for backend in layout.backends),
+        ]
+        if shape != self._shape or not self._record.exists():
+            bare = replace(layout, backends=tuple(replace(b, servers=()) for b in layout.backends))
+            self._put(self._record, json.dumps({"version": VERSION, "layout": encode(bare), "placed": dict(placed)}))
+            self._shape = shape
 
     def adopted(self) -> Running | None:
         """The mirror of a HAProxy that was started from these files earlier; its servers and maps must be observed."""

@@ -15,7 +15,7 @@ from longshore.core.profile import Profile
 from longshore.core.render import Backend, Layout
 from longshore.core.running import Running
 from longshore.core.template import Slots
-from longshore.core.wanted import Wanted
+from longshore.core.wanted import Wanted, WantedBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,23 @@ def place(wanted: Wanted, running: Running, caps: Capabilities, services: Collec
     return Places(backend_of, tuple(missing), services)
 
 
+Laid = dict[str, tuple[WantedBackend, Backend]]
+"""By name, what each backend was laid out from: what is wanted as before is the identical `Backend`."""
+
+
 def layout(
-    wanted: Wanted, running: Running | None, caps: Capabilities, always: tuple[Profile, ...], spare: int
+    wanted: Wanted,
+    running: Running | None,
+    caps: Capabilities,
+    always: tuple[Profile, ...],
+    spare: int,
+    laid: Laid | None = None,
 ) -> tuple[Layout, dict[str, str]]:
     """The configuration that has a place for everything wanted, and `spare` free slots of each profile.
 
     Returns it with the backend of each service. `always` are profiles to keep ready for services to come. Services keep
-    the backend they have: HAProxy hands a server's state to the new worker by its backend's and its own name.
+    the backend they have: HAProxy hands a server's state to the new worker by its backend's and its own name. `laid` is
+    a memory from one time to the next.
     """
     backend_of = _kept(wanted, running, wanted.backends) if running else {}
     profiles = {p.name: p for p in always} | {b.profile.name: b.profile for b in wanted.backends.values()}
@@ -89,14 +99,24 @@ def layout(
             free = None if backend.slots else slots.get(backend.profile.name)
             backend_of[service] = free.pop(0) if free else made_name(service, backend.profile)
         servers_of[backend_of[service]] = backend
-    backends = [
-        Backend(name, b.profile.name, tuple((s.server, s.admin) for s in b.servers.values()), b.slots)
-        for name, b in servers_of.items()
-    ]
+    before = dict(laid or {})
+    made = {
+        name: known if (known := before.get(name)) and known[0] is backend else (backend, _laid(name, backend))
+        for name, backend in servers_of.items()
+    }
+    if laid is not None:
+        laid.clear()
+        laid.update(made)
+    backends = [backend for _, backend in made.values()]
     for profile_name, names in slots.items():
         backends += [Backend(name, profile_name, ()) for name in names]
     backends.sort(key=lambda b: b.name)
     return Layout(wanted.process, wanted.frontends, tuple(profiles.values()), tuple(backends)), backend_of
+
+
+def _laid(name: str, backend: WantedBackend) -> Backend:
+    servers = tuple((server.server, server.admin) for server in backend.servers.values())
+    return Backend(name, backend.profile.name, servers, backend.slots)
 
 
 def map_files(wanted: Wanted, backend_of: Mapping[str, str], every_map: tuple[str, ...]) -> dict[str, dict[str, str]]:

@@ -68,8 +68,15 @@ def first_files(paths: Paths) -> Mapping[str, str]:
     return {paths.server_state: "1\n", paths.stats: ""}
 
 
-def render(layout: Layout, caps: Capabilities) -> str:
-    """Return the text of haproxy.cfg. Raises ValueError for a name or value that HAProxy cannot carry."""
+Texts = dict[str, tuple[Backend, str]]
+"""By name, the text of each backend: the identical `Backend` is not written out again."""
+
+
+def render(layout: Layout, caps: Capabilities, texts: Texts | None = None) -> str:
+    """Return the text of haproxy.cfg. Raises ValueError for a name or value that HAProxy cannot carry.
+
+    `texts` is a memory from one time to the next, as long as the capabilities are the same.
+    """
     lines = ["# Written by longshore. Changes made here are lost.", *_global(layout, caps), "", *frontend.defaults()]
     for users in sorted({profile.users for profile in layout.profiles if profile.users}):
         lines += ["", *_userlist(users)]
@@ -79,8 +86,17 @@ def render(layout: Layout, caps: Capabilities) -> str:
     for profile in layout.profiles:
         lines += ["", *_profile(profile)]
     lines += _frontends(layout, caps)
-    for backend in layout.backends:
-        lines += ["", *_backend(backend, caps)]
+    before = dict(texts or {})
+    made = {
+        backend.name: known
+        if (known := before.get(backend.name)) and known[0] is backend
+        else (backend, "\n".join(("", *_backend(backend, caps))))
+        for backend in layout.backends
+    }
+    lines += [text for _, text in made.values()]
+    if texts is not None:
+        texts.clear()
+        texts.update(made)
     return "\n".join(lines) + "\n"
 
 
