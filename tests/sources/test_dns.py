@@ -200,6 +200,15 @@ def test_after_a_restart_the_last_addresses_are_served_until_somebody_answers() 
     assert all(new is old for new, old in zip(after.last.services, before.last.services, strict=True))
 
 
+def test_after_a_restart_with_another_name_nothing_of_the_old_one_is_served() -> None:
+    before = Told(None, pick("web"))
+    before.answer(found("10.0.0.1"))
+    other = Pick("web", pick("web").spec, "tasks.other", "a", 8000)
+    after = Told(None, other, last=before.last)
+    after.answer(MISSING)
+    assert after.ids == []
+
+
 def test_srv_records_say_port_weight_and_rank() -> None:
     told = Told(None, pick("web", "srv"))
     targets = (Target("n1.test", 8001, 10, 30, ("10.0.0.3",)), Target("n2.test", 8002, 20, 0, ("10.0.0.4",)))

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from dns.message import Message
 
 from tests.lab.balancer import Balancer
 from tests.lab.container import Container
 from tests.lab.dns import Dns
+from tests.lab.dns_odd import OddDns
 from tests.lab.engine import Engine
 from tests.lab.haproxy import every_version, haproxy, oldest_and_newest
 from tests.lab.waiting import until
@@ -31,8 +34,8 @@ def dns(own_network: None) -> Iterator[Dns]:
         yield server
 
 
-def config(dns: Dns, resolve: str, port: int = 8000, **source: Any) -> dict[str, Any]:
-    picked = {"source": "dns", "name": "web.test", "port": port}
+def config(dns: Dns | OddDns, resolve: str, port: int = 8000, name: str = "web.test", **source: Any) -> dict[str, Any]:
+    picked = {"source": "dns", "name": name, "port": port}
     return {
         "sources": {
             "dns": {"nameservers": [dns.where], "resolve": resolve, "refresh": "1s", "timeout": "500ms"} | source
@@ -183,11 +186,55 @@ def test_srv_records_say_port_weight_and_who_comes_first(dns: Dns, balance: Call
         assert b.serves("a.test", 1) == {"spare"}
 
 
+def test_a_nameserver_that_cuts_lies_or_shuffles_takes_nobody_out_and_is_said(
+    own_network: None, balance: Callable[..., Balancer]
+) -> None:
+    addresses = [f"127.0.1.{number}" for number in range(1, 61)]
+    with OddDns() as odd, Web("everywhere") as web:
+        odd.put("web.test", "A", *addresses)
+        settings = config(odd, "longshore", web.port, hold="1h")
+        b = balance(config=settings)
+        b.until_up("web", 60)
+        odd.limit, odd.tcp = 512, False
+        until(lambda: "cuts its answer for web.test short" in problems(b))
+        odd.limit, odd.tcp = 65535, True
+        until(lambda: problems(b) == "")
+        odd.twist = _thirds()
+        until(lambda: "answers each question for web.test with other addresses" in problems(b))
+        odd.put("web.test", "A", *addresses)
+        b.until_up("web", 60)
+        odd.twist = None
+        b.terminate()
+        odd.lie = "127.9.9.9"
+        b.configure(config(odd, "longshore", web.port, name="other.test"))
+        b.start()
+        until(lambda: "answers names that do not exist with 127.9.9.9" in problems(b))
+        assert "other.test does not exist (NXDOMAIN)" in problems(b)
+        assert b.service("web")["endpoints"] == []
+
+
+def _thirds() -> Callable[[Message], None]:
+    """Make answers hold twenty addresses of sixty, others each time."""
+    turn = itertools.count()
+
+    def twist(message: Message) -> None:
+        kept = next(turn) % 3
+        for rrset in message.answer:
+            for number, record in enumerate(sorted(rrset, key=str)):
+                if number % 3 != kept:
+                    rrset.remove(record)  # type: ignore[no-untyped-call]
+
+    return twist
+
+
 @oldest_and_newest
 def test_haproxy_finds_srv_records_itself(dns: Dns, balance: Callable[..., Balancer], series: str) -> None:
-    """Two of them at one address, which HAProxy takes for a mistake unless it is told otherwise."""
+    """Two of them at one address, which HAProxy takes for a mistake unless it is told otherwise.
+
+    It does not care for priorities.
+    """
     with Web("first") as first, Web("second") as second:
-        dns.put("_web._tcp.test", "SRV", f"10 10 {first.port} a.test.", f"10 10 {second.port} a.test.")
+        dns.put("_web._tcp.test", "SRV", f"10 10 {first.port} a.test.", f"20 10 {second.port} a.test.")
         dns.put("a.test", "A", "127.0.1.1")
         picked = {"source": "dns", "name": "_web._tcp.test", "type": "srv"}
         services = {"web": {"from": picked, "host": "a.test", "check-interval": "1s"}}

@@ -15,6 +15,7 @@ from longshore.core.model import Endpoint, Resolvers, Service, Template
 from longshore.core.places import joined
 from longshore.core.spec import Spec, service_parts
 
+LATER = ", and that others come first"
 HEAVIEST = 256  # of HAProxy's servers; SRV records have up to 65535
 
 
@@ -80,6 +81,11 @@ class Named:
         return Template(pick.name, pick.port, slots, weight, bool(spec.backup), resolvers)
 
 
+def is_of(pick: Pick, endpoint: Endpoint) -> bool:
+    """Whether an endpoint of an earlier life was made of this name, and not of one that was picked before."""
+    return endpoint.reason.removesuffix(LATER) == _reason(pick)
+
+
 def room_for(needed: int) -> int:
     """Half as many again, in tens: the next few come without a reload."""
     return -(-(needed + needed // 2) // 10) * 10
@@ -101,11 +107,15 @@ def _endpoints(
             port=record.port,
             weight=next(weight for weight in (said, spec.weight, 100) if weight is not None),
             backup=bool(spec.backup) or later,
-            reason=f"DNS says so of {pick.name}" + (", and that others come first" if later else ""),
+            reason=_reason(pick) + (LATER if later else ""),
             since=now,
         )
         known = before.get(endpoint.id)
         yield known if known is not None and replace(endpoint, since=known.since) == known else endpoint
+
+
+def _reason(pick: Pick) -> str:
+    return f"DNS says so of {pick.name}"
 
 
 def _weight(weight: int, heaviest: int) -> int | None:

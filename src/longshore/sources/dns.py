@@ -8,6 +8,7 @@ looked up once; it is stale while no name can be looked up at all.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ from longshore.config.dns import LEAST_REFRESH, DnsSource
 from longshore.config.fields import split_address
 from longshore.core.held import Held, Record
 from longshore.core.model import Problem, Resolvers, Service, Snapshot
-from longshore.core.named import Named, Pick
+from longshore.core.named import Named, Pick, is_of
 
 MOST_REFRESH = 5.0  # seconds: Docker's DNS says 600, and knows better after one
 RETRY = 1.0  # seconds until a name is asked for again that nobody knew or could tell
@@ -182,9 +183,9 @@ async def watch(
     content = content_of(source, settings, picks, publish, last, clock)
     asking = client or client_of(settings)
     room = asyncio.Semaphore(AT_ONCE)
-    content.published()  # at once only when there is nothing to ask for
+    await _find_liars(content, asking)  # first of all, so that no lie is ever taken for an address
     async with asyncio.TaskGroup() as group:
-        group.create_task(_find_liars(content, asking))
+        group.create_task(_watch_liars(content, asking))
         for name in content.names:
             group.create_task(_follow(content, name, asking, room))
     raise AssertionError("a name is followed for ever")
@@ -204,15 +205,16 @@ async def _follow(content: Content, name: _Name, client: Client, room: asyncio.S
         await asyncio.sleep(wait * random.uniform(0.9, 1.0))  # noqa: S311  names are not asked for in step
 
 
-async def _find_liars(content: Content, client: Client) -> NoReturn:
+async def _watch_liars(content: Content, client: Client) -> NoReturn:
     while True:
-        try:
-            content.liars = await client.find_liars()
-        except DnsError:
-            pass  # the names say so
-        else:
-            content.published()
         await asyncio.sleep(LIARS)
+        await _find_liars(content, client)
+
+
+async def _find_liars(content: Content, client: Client) -> None:
+    with contextlib.suppress(DnsError):  # the names say so
+        content.liars = await client.find_liars()
+    content.published()
 
 
 def _records(pick: Pick, answer: Answer) -> list[Record]:
@@ -229,6 +231,8 @@ def _earlier(pick: Pick, service: Service | None) -> tuple[Record, ...]:
     """The records that an earlier life made endpoints of, as far as they are still asked for."""
     records = []
     for endpoint in service.endpoints if service else ():
+        if not is_of(pick, endpoint):
+            continue
         record = Record(endpoint.address, endpoint.port)
         if pick.kind == "srv":
             host = endpoint.name.rpartition(":")[0]
