@@ -176,6 +176,10 @@ async def test_etcd_says_its_version_and_its_clock_is_compared() -> None:
         found = await servers.etcd("etcd", EtcdSource(endpoints=(old,)))
     assert "behind this host's" in said(found)[0]
     assert "is etcd 3.3.1, which is too old" in said(found)[1]
+    sick = '{"health": "false", "reason": "NO LEADER"}'
+    async with http({"/version": '{"etcdserver": "3.5.16"}', "/health": sick}) as lost:
+        found = await servers.etcd("etcd", EtcdSource(endpoints=(lost,)))
+    assert said(found) == [f"etcd {lost}: answers, but does not serve: no leader"]
     async with http({}) as other:
         found = await servers.etcd("etcd", EtcdSource(endpoints=(other,)))
     assert "is not etcd" in said(found)[0]
@@ -239,10 +243,10 @@ def test_addresses_that_somebody_has() -> None:
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         config = Config(frontends={"http": FrontendConfig(bind=(address,))}, admin=AdminConfig(bind="off"))
-        (found,) = machine.ports(config, agent_runs=False)
+        (found,) = machine.ports(config, serves=False)
         assert f"address {address}" in found.where
         assert "listens there already" in found.what
-        (found,) = machine.ports(config, agent_runs=True)
+        (found,) = machine.ports(config, serves=True)
         assert found.fine
 
 

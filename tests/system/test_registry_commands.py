@@ -196,7 +196,7 @@ def test_the_doctor_has_nothing_to_say_of_what_is_fine(
     b = balance(config={"sources": {"etcd": {"endpoints": etcd.endpoints}}})
     done = b.command("doctor", "--config", str(b.config))
     assert done.returncode == 0, done.stdout
-    assert "ok   agent: runs, and has nothing to complain of" in done.stdout
+    assert "ok   agent: balancer: nothing to complain of" in done.stdout
     assert done.stdout.endswith("everything is fine\n")
 
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from longshore.agent.doctor.finding import Finding
-from longshore.agent.doctor.rounds import examine
-from longshore.cli.ask import SOCKET, Ask
-from longshore.cli.ending import FINDING, FINE, UNREACHABLE, End
+from longshore.agent.doctor.rounds import Running, examine
+from longshore.cli.ask import REGISTER_SOCKET, SOCKET, Ask
+from longshore.cli.ending import FINDING, FINE, End
 from longshore.cli.options import AsJson, ConfigFile
 from longshore.cli.text import Progress, clean, paint, plural, say, say_json
 from longshore.config import Loaded, load
@@ -50,9 +50,9 @@ async def _gather(loaded: Loaded, compose_file: Path | None, *, as_json: bool) -
     progress = Progress()
     found: dict[Finding, None] = {}
     try:
-        agent = await asyncio.to_thread(_agent, loaded)
+        running = await asyncio.to_thread(_agents, loaded)
         show = progress.show if sys.stderr.isatty() else _say_nothing
-        async for finding in examine(loaded, show, agent=agent, compose_file=compose_file, environ=os.environ):
+        async for finding in examine(loaded, show, running=running, compose_file=compose_file, environ=os.environ):
             if finding not in found:
                 found[finding] = None
                 progress.done()
@@ -79,14 +79,20 @@ def _json(finding: Finding) -> dict[str, Any]:
     return said if finding.fine else said | {"hint": finding.hint}
 
 
-def _agent(loaded: Loaded) -> tuple[Problem, ...] | None:
-    """What the running agent says is wrong; None if none runs."""
+def _agents(loaded: Loaded) -> Running:
+    """What runs with this state directory, and what it says is wrong."""
     if loaded.valid is None:
-        return None
+        return Running()
+    folder = loaded.valid.state_dir
+    balancer, registrar = Ask(folder / SOCKET), Ask(folder / REGISTER_SOCKET)
+    there = [ask for ask in (balancer, registrar) if ask.is_there]
+    found = tuple(problem for ask in there for problem in _problems(ask))
+    return Running(balancer in there, registrar in there, found)
+
+
+def _problems(ask: Ask) -> list[Problem]:
     try:
-        problems = Ask(loaded.valid.state_dir / SOCKET).get("/v1/status", timeout=10.0)["problems"]
+        problems = ask.get("/v1/status", timeout=10.0)["problems"]
     except End as end:
-        if end.code == UNREACHABLE and not (loaded.valid.state_dir / SOCKET).exists():
-            return None
-        return None if "no longshore agent answers" in end.what else (Problem("agent", end.what, end.hint),)
-    return tuple(Problem(each["where"], each["what"], each["hint"], each["service"]) for each in problems)
+        return [Problem("agent", end.what, end.hint)]
+    return [Problem(each["where"], each["what"], each["hint"], each["service"]) for each in problems]

@@ -71,14 +71,14 @@ def _attached(config: Config) -> list[Finding]:
     return [Finding("HAProxy", f"`mode: attached`, but there is no socket {path}", hint) for path in missing]
 
 
-def ports(config: Config, *, agent_runs: bool) -> list[Finding]:
-    """Whether the addresses of the configuration are free."""
+def ports(config: Config, *, serves: bool, registers: bool = False) -> list[Finding]:
+    """Whether the addresses of the configuration are free. `serves`, `registers`: longshore itself runs here."""
     asked = [address for frontend in config.frontends.values() for address in frontend.bind]
-    asked += [address for address in (config.admin.bind, config.haproxy.stats) if address]
-    if agent_runs:
-        return [fine("addresses", f"{', '.join(asked)}: a longshore of this state directory runs")]
-    if config.haproxy.mode == "attached":
-        asked = [config.admin.bind] if config.admin.bind else []
+    asked += [config.haproxy.stats] if config.haproxy.stats else []
+    if serves:
+        return [fine("addresses", f"{', '.join(asked)}: the balancer of this state directory runs")]
+    asked = [] if config.haproxy.mode == "attached" else asked
+    asked += [config.admin.bind] if config.admin.bind and not registers else []
     busy = addresses.busy(asked)
     taken = {each.address for each in busy}
     found = [Finding(f"address {each.address}", each.why, each.hint) for each in busy]

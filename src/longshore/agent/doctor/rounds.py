@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 from longshore.agent.doctor import compose, engines, entries, machine, servers
 from longshore.agent.doctor.finding import Finding, fine
 from longshore.agent.registry_read import Reading, readings
+from longshore.config.engine import Engine
 from longshore.config.load import Loaded
 from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
-from longshore.config.sources import DockerSource, FileSource
+from longshore.config.sources import FileSource
 from longshore.core.model import Problem
 from longshore.sources.file import Folder
 
@@ -21,15 +23,24 @@ Progress = Callable[[str], None]
 Look = Callable[[], Coroutine[Any, Any, list[Finding]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What of longshore runs here, and what it says is wrong."""
+
+    balancer: bool = False
+    registrar: bool = False  # a process of its own
+    problems: tuple[Problem, ...] = ()
+
+
 async def examine(
     loaded: Loaded,
     progress: Progress,
     *,
-    agent: tuple[Problem, ...] | None = None,
+    running: Running,
     compose_file: Path | None = None,
     environ: Mapping[str, str],
 ) -> AsyncIterator[Finding]:
-    """Look at everything. `agent` is what a running agent says is wrong; None if none runs."""
+    """Look at everything."""
     if compose_file is not None:
         progress(f"reading {compose_file}")
         for finding in await asyncio.to_thread(compose.compose, compose_file, environ):
@@ -40,24 +51,27 @@ async def examine(
     if loaded.valid is None:
         return
     yield fine("configuration", str(loaded.path or "no file, so the defaults"))
-    for what, look in _work(loaded, agent, progress):
+    for what, look in _work(loaded, running, progress):
         progress(what)
         for finding in await look():
             yield finding
 
 
-def _work(loaded: Loaded, agent: tuple[Problem, ...] | None, progress: Progress) -> list[tuple[str, Look]]:
+def _work(loaded: Loaded, running: Running, progress: Progress) -> list[tuple[str, Look]]:
     config = loaded.config
     work: list[tuple[str, Look]] = [
         ("looking at the state directory", partial(asyncio.to_thread, machine.state_dir, config)),
         ("asking HAProxy what it can do", partial(machine.haproxy, config)),
-        ("trying the addresses", partial(asyncio.to_thread, machine.ports, config, agent_runs=agent is not None)),
+        (
+            "trying the addresses",
+            partial(asyncio.to_thread, machine.ports, config, serves=running.balancer, registers=running.registrar),
+        ),
         ("reading the certificates", partial(machine.certificates, config)),
     ]
     registries = readings(loaded)
     for name, source in config.sources.items():
         match source:
-            case DockerSource():
+            case Engine():
                 work.append((f"asking the engine {name}", partial(engines.engine, loaded, name, source)))
             case FileSource():
                 work.append((f"reading {source.path}", partial(asyncio.to_thread, _folder, name, source)))
@@ -66,7 +80,7 @@ def _work(loaded: Loaded, agent: tuple[Problem, ...] | None, progress: Progress)
     if config.register_ is not None and config.register_.containers:
         settings = config.register_.docker
         work.append(("asking the registrar's engine", partial(engines.engine, loaded, "register", settings)))
-    work.append(("asking the running agent", partial(_agent, agent)))
+    work.append(("asking the running agent", partial(_agents, running)))
     return work
 
 
@@ -97,10 +111,10 @@ def _folder(name: str, source: FileSource) -> list[Finding]:
     return [*said, fine(f"source {name}", f"{source.path}: {len(found)} services")]
 
 
-async def _agent(problems: tuple[Problem, ...] | None) -> list[Finding]:
-    """What the running agent says is wrong."""
-    if problems is None:
+async def _agents(running: Running) -> list[Finding]:
+    """What the running agents say is wrong."""
+    names = [name for name, runs in (("balancer", running.balancer), ("registrar", running.registrar)) if runs]
+    if not names:
         return [fine("agent", "none runs with this state directory")]
-    if not problems:
-        return [fine("agent", "runs, and has nothing to complain of")]
-    return [Finding(problem.where, problem.what, problem.hint) for problem in problems]
+    said = [Finding(problem.where, problem.what, problem.hint) for problem in running.problems]
+    return said or [fine("agent", f"{' and '.join(names)}: nothing to complain of")]

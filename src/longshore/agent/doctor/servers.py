@@ -15,7 +15,7 @@ import aiohttp
 
 from longshore.agent.doctor.clock import clock_of, difference, moment
 from longshore.agent.doctor.finding import Finding, fine, of_fault
-from longshore.clients.etcd_faults import OLD, unreachable
+from longshore.clients.etcd_faults import NO_LEADER_HINT, OLD, unreachable
 from longshore.clients.faults import TlsFault
 from longshore.clients.http_faults import FOREIGN, explain
 from longshore.clients.tls import TlsFiles, TlsSettings, client_context, files_of
@@ -104,7 +104,23 @@ async def _etcd(name: str, source: EtcdSource, endpoint: str) -> list[Finding]:
     found = clock_of(where, answer.apart)
     if numbers(version) < OLDEST_ETCD:
         return [*found, Finding(where, f"is etcd {version}, which is too old", OLD)]
+    if why := await _ill(endpoint, source):
+        return [*found, Finding(where, f"answers, but does not serve{why}", NO_LEADER_HINT)]
     return [*found, fine(where, f"etcd {version}")]
+
+
+async def _ill(endpoint: str, source: EtcdSource) -> str:
+    """Why a member says that it does not serve; "" if it does, or does not say. 3.4 and newer tell it at /health."""
+    try:
+        body = (await get(f"{endpoint}/health", source.tls)).body
+    except FOREIGN:
+        return ""
+    try:
+        said = json.loads(body)
+        healthy, reason = str(said["health"]), str(said.get("reason", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return "" if healthy == "true" else f": {reason}".lower() if reason else ": its cluster has no leader"
 
 
 async def _zookeeper(name: str, host: str) -> list[Finding]:
