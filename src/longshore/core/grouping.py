@@ -16,6 +16,7 @@ from longshore.core.model import Route
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 SWARM = "com.docker.swarm.service.name"
 LONGEST = 100
+_TIDY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9])?", re.ASCII)  # nothing to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Group:
 
 def tidy(text: str) -> str:
     """Make a service's name of any text: letters, digits, "_", "." and "-"; everything else becomes "-"."""
+    if _TIDY.fullmatch(text):
+        return text
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text[: 4 * LONGEST], flags=re.ASCII).strip("-._")[:LONGEST]
 
 

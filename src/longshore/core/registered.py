@@ -29,6 +29,9 @@ MOST_PROBLEMS = 100
 """Problems that are listed; a prefix full of foreign keys must not hide everything else."""
 
 
+_NOTHING = Contribution()
+
+
 def build(found: Mapping[str, Value], options: Options) -> tuple[tuple[Service, ...], tuple[Problem, ...]]:
     """Make services of everything that stands in a registry, from nothing."""
     registered = Registered(options)
@@ -122,14 +125,14 @@ class Registered:
 
     def _contribute(self, key: str) -> None:
         """Read a key anew."""
-        before = self._contributions.pop(key, Contribution())
+        before = self._contributions.pop(key, _NOTHING)
         for draft in before.drafts:
             self._drafts[draft.service].pop(key, None)
             self._touched.add(draft.service)
-        after = Contribution()
+        after = _NOTHING
         if key in self._values:
             after = contribution_of(key, self._values[key], self._options, self._known)
-        if after != Contribution():
+        if after != _NOTHING:
             self._contributions[key] = after
         if before.host != after.host:
             self._move(key, before.host, after.host)
@@ -177,7 +180,7 @@ class Registered:
             self._claims.setdefault(place, {})[key] = after.drafts[0].owner
         for place in places[0] | places[1]:
             claims = self._claims.get(place, {})
-            owners = sorted({owner for owner in claims.values() if owner})
+            owners = sorted({owner for owner in claims.values() if owner}) if len(claims) > 1 else []
             self._note(f"address {joined(*place)}", (self._contested(place, owners),) if len(owners) > 1 else ())
 
     def _contested(self, place: tuple[str, int], owners: list[str]) -> Problem:

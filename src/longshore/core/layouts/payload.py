@@ -28,6 +28,9 @@ class UnreadableError(ValueError):
 
 def below(prefix: str, key: str) -> tuple[str, ...]:
     """The parts of a key beneath a prefix. Keys of Consul start without a slash."""
+    start = f"{prefix}/"
+    if key.startswith(start) and "//" not in key and key[-1] != "/":  # as nearly all of them are written
+        return tuple(key[len(start) :].split("/"))
     here, inner = ([part for part in path.split("/") if part] for path in (prefix, key))
     return tuple(inner[len(here) :]) if inner[: len(here)] == here else ()
 
