@@ -190,6 +190,38 @@ def test_the_doctor_finds_what_is_wrong_with_registries(commands: Commands, etcd
         assert text in fine, (text, fine)
 
 
+def test_the_doctor_knows_a_lost_quorum_and_a_wrong_password(own_network: None, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("wrong")
+    with Etcd("3.4", size=3) as lost, Etcd("3.5") as closed, ZooKeeper(size=3) as ensemble:
+        closed.secure("right", users={"longshore": ("right", "/")})
+        for member in (0, 1):
+            lost.kill(member)
+            ensemble.kill(member)
+        sources = {
+            "lost": {"type": "etcd", "endpoints": lost.endpoints},
+            "closed": {"type": "etcd", "endpoints": closed.endpoints, "username": "longshore"},
+            "ensemble": {"type": "zookeeper", "hosts": ensemble.hosts},
+        }
+        sources["closed"]["password-file"] = str(password)
+        config = tmp_path / "longshore.yaml"
+        config.write_text(json.dumps({"state-dir": str(tmp_path / "state"), "sources": sources}))
+        doctor = Commands(config)
+
+        def found() -> list[str]:
+            findings = json.loads(doctor.run("doctor", "--json").out)["findings"]
+            return [f"{each['where']}: {each['what']} ({each['hint']})" for each in findings]
+
+        until(lambda: any("does not serve" in each and lost.endpoints[2] in each for each in found()), 60)
+        said = "\n".join(found())
+        for text in (
+            f"lost {lost.endpoints[0]}: etcd at {lost.endpoints[0]} refuses connections",
+            "refuses this user and password (check username and password-file)",
+            f"ensemble {ensemble.hosts[2]}: answers, but does not serve: it has lost its quorum",
+        ):
+            assert text in said, (text, said)
+
+
 def test_the_doctor_has_nothing_to_say_of_what_is_fine(
     commands: Commands, etcd: Etcd, balance: Callable[..., Balancer]
 ) -> None:
