@@ -20,6 +20,7 @@ from longshore.agent import connect
 from longshore.agent.answers import Answers
 from longshore.agent.balancer import Balancer
 from longshore.agent.certificates import Certificates, Change
+from longshore.agent.collecting import collect_seldom
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Driver
 from longshore.agent.files import Files
@@ -63,6 +64,7 @@ class Life:
 
     async def prepare(self) -> None:
         """Make all parts. Raises `HAProxyError` or ValueError for what cannot work on this machine."""
+        collect_seldom()
         config = self.loaded.config
         binary = find_binary(config.haproxy.binary)
         caps = await probe(binary)
