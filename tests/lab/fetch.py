@@ -9,13 +9,15 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from tests.lab import binaries, compose, consul, engine, etcd, web, zookeeper
+from tests.lab import binaries, compose, consul, engine, etcd, image, web, zookeeper
 from tests.lab.packages import PackagesError
 
 PARTS: dict[str, Callable[[], object]] = {
     **{f"HAProxy {series}": partial(binaries.haproxy, series) for series in binaries.SERIES},
     "Docker 28": engine.newest_docker,
     "Compose": compose.binary,
+    "buildx": image.plugins,
+    "the image's base": image.base,
     "web service": web.rootfs,
     **{f"etcd {series}": partial(etcd.binary, series) for series in etcd.SERIES},
     "ZooKeeper 3.8": zookeeper.tree,

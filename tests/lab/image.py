@@ -58,6 +58,7 @@ def base() -> Path:
     target = CACHE / "image" / "base.tar"
     if target.exists():
         return target
+    target.parent.mkdir(parents=True, exist_ok=True)
     if shutil.which("mmdebstrap") is None:
         raise PackagesError("mmdebstrap is missing, which makes the base of the image: script/setup --lab")
     partial = target.with_suffix(".partial")
@@ -98,7 +99,7 @@ def build() -> Path:
                 engine.docker("import", "--change", "USER haproxy", str(base()), BASE)
             command = ["script/image", "--base", BASE, LONGSHORE]
             command += ["--ca", str(CERTIFICATES)] if CERTIFICATES.exists() else []
-            env = {**engine._env, "DOCKER_HOST": engine.host, "DOCKER_CONFIG": str(_plugins())}
+            env = {**engine._env, "DOCKER_HOST": engine.host, "DOCKER_CONFIG": str(plugins())}
             done = subprocess.run([*command, "--", "--network", "host"], cwd=ROOT, env=env, check=False)
             if done.returncode:
                 raise PackagesError(f"{' '.join(command)}: exit {done.returncode}")
@@ -110,7 +111,7 @@ def build() -> Path:
     return target
 
 
-def _plugins() -> Path:
+def plugins() -> Path:
     """Return a configuration of the docker command in which it has buildx, as its newer versions need."""
     folder = packages.tree("buildx", "trixie", ["docker-buildx"])
     config = CACHE / "image" / "docker"
