@@ -37,6 +37,7 @@ TABLE: tuple[tuple[str, type[ConsulError], str, str], ...] = (
     ("No known Consul servers", ConsulError, "knows no server of its cluster", "has it joined?"),
     ("No path to datacenter", ConsulError, "knows no such datacenter", "check datacenter"),
     ("failed to get conn", ConsulError, "does not reach the servers of its cluster", LEADER),
+    ("making call: EOF", ConsulError, "lost the server that it asked", LEADER),
     ("rpc error getting client", ConsulError, "does not reach the servers of its cluster", LEADER),
     ("does not have associated TTL", CheckGoneError, "knows no such check (any more)", ""),
     ("Unknown check", CheckGoneError, "knows no such check (any more)", ""),
