@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.lab.engine import Engine
 from tests.lab.haproxy import oldest_and_newest
 from tests.lab.load import Load
 from tests.lab.registrar import Registrar
+from tests.lab.web import Web
 
 pytestmark = pytest.mark.system
 LABELS = {"longshore.service": "web", "longshore.host": "a.test", "longshore.check-interval": "200ms"}
@@ -70,3 +72,40 @@ def test_no_request_is_lost_whatever_happens_to_consul(
         assert load.report.lost == 0, load.report
         assert ids(b) == {f"{each.short}:8000" for each in (second, fourth, fifth)}
         assert not b.status()["problems"]
+
+
+def test_what_others_registered_gets_traffic_while_it_is_healthy(
+    own_network: None, balance: Callable[..., Balancer]
+) -> None:
+    """The catalog with tags, meta and checks, and keys; what stands there and is none is said, and no more."""
+    with ExitStack() as stack:
+        consul = stack.enter_context(Consul())
+        one, two, three, four = (stack.enter_context(Web(f"web-{number}")) for number in range(1, 5))
+        check = {"CheckID": "own", "TTL": "60s", "Status": "passing"}
+        meta = {"longshore_host": "a.test"}
+        consul.register("h1:web-1:80", "web", one.port, Tags=["blue"], Meta=meta)
+        consul.register("h1:web-2:80", "web", two.port, Tags=["blue", "longshore.host=a.test"], Check=check)
+        consul.register("h1:web-3:80", "web", three.port, Tags=["green"], Meta=meta)
+        consul.put("registrator/shop/h1:shop:80", f"127.0.0.1:{four.port}")
+        consul.put("registrator/shop/h1:broken:80", "rubbish")
+        source = {"type": "consul", "address": consul.address()}
+        sources = {
+            "catalog": source | {"layout": "registrator", "tags": ["blue"]},
+            "keys": source | {"layout": "consulkv", "prefix": "/registrator", "find": "named"},
+        }
+        services = {"shop": {"from": {"source": "keys", "service": "shop"}, "host": "shop.test"}}
+        b = balance(config={"sources": sources, "services": services})
+        assert b.serves("a.test", 2) == {"web-1", "web-2"}
+        assert b.serves("shop.test", 1) == {"web-4"}
+        b.until(lambda status: any('"rubbish"' in problem["what"] for problem in status["problems"]))
+        consul.ask("PUT", "agent/check/fail/own")
+        assert b.serves("a.test", 1) == {"web-1"}
+        consul.ask("PUT", "agent/check/pass/own")
+        b.serves("a.test", 2)
+        consul.delete("registrator/shop/h1:broken:80")
+        b.until(lambda status: not status["problems"])
+        for number in (1, 2):
+            consul.deregister(f"h1:web-{number}:80")
+        consul.stop(0)
+        b.until(lambda status: all(source["state"] == "stale" for source in status["sources"]))
+        assert b.serves("shop.test", 1) == {"web-4"}
