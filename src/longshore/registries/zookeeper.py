@@ -31,6 +31,7 @@ class Pace:
     first: float = 0.1  # before the first new try after a failure, doubled each time …
     longest: float = 5.0  # … up to this
     refused: float = 10.0  # before what was refused is tried again
+    farewell: float = 2.0  # longest time for last words at the end
     spread: float = 1.0  # a session that ended is begun anew within this time, each registrar at its own moment
 
 
@@ -55,6 +56,7 @@ class ZooKeeperHolder:
         self._has_wish = False
         self._wake = asyncio.Event()
         self._zookeeper: ZooKeeper | None = None
+        self._mender: Mender | None = None
 
     def __repr__(self) -> str:
         return f"<ZooKeeperHolder of {self._owner}: {len(self._standings.wanted)} wanted>"
@@ -90,6 +92,10 @@ class ZooKeeperHolder:
     async def close(self, *, keep: bool) -> None:
         """End, after `run` was cancelled: the session with all its nodes, or with `keep` only the connection."""
         if self._zookeeper:
+            if not keep and self._mender:
+                with contextlib.suppress(ZooKeeperError, TimeoutError):
+                    async with asyncio.timeout(self._pace.farewell):
+                        await self._mender.leave()
             await self._zookeeper.close(keep=keep)
             self._zookeeper = None
             if not keep:
@@ -107,6 +113,7 @@ class ZooKeeperHolder:
     async def _keep(self, zookeeper: ZooKeeper) -> None:
         """Mend for as long as the session lasts."""
         mender = Mender(zookeeper, self._standings, self._layout, self._settings.prefix, self._owner)
+        self._mender = mender
         async with asyncio.TaskGroup() as group:
             search = group.create_task(self._search(mender))
             tries = 0

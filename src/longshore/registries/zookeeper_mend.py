@@ -17,10 +17,11 @@ from collections.abc import Awaitable, Iterable, Mapping
 from longshore.clients.zookeeper import Node, ZooKeeper
 from longshore.clients.zookeeper_faults import NoNodeError, ZooKeeperError, ZooKeeperRefusedError
 from longshore.core.entries import Entry
-from longshore.core.layouts import Layout
+from longshore.core.layouts import Layout, farewell
 from longshore.registries.hold import MOST_WRITES
 from longshore.registries.zookeeper_standing import Standing, Standings, Wanted, stem_of
 
+LAST_WORD = 0.05  # seconds that the last word of an entry is left to be read
 GENTLY = 4  # reads under way together while leftovers are searched for
 
 
@@ -48,7 +49,11 @@ class Mender:
         await _all(self._look(folder, stems) for folder, stems in folders.items())
         odd, superseded = standings.odd()
         await _all([*(self._remove(path) for path in odd), *(self._settle(each) for each in standings.unsettled())])
-        await _all(self._remove(path) for path in superseded)
+        await _all(self._remove(path, on_purpose=False) for path in superseded)
+
+    async def leave(self) -> None:
+        """Say of everything that it goes on purpose. Raises ZooKeeperError."""
+        await _all(self._say_farewell(path) for path in self._standings.values())
 
     async def search(self) -> None:
         """Find what an earlier run left below the prefix, anywhere. Raises ZooKeeperError."""
@@ -157,14 +162,23 @@ class Mender:
             raise NoNodeError(f"ZooKeeper has no node {mine[0]}")
         return mine[0]
 
-    async def _remove(self, path: str) -> None:
+    async def _remove(self, path: str, *, on_purpose: bool = True) -> None:
         async with self._writing:
             try:
+                if on_purpose:
+                    await self._say_farewell(path)
                 await self._zookeeper.delete(path)
             except ZooKeeperRefusedError as error:
                 self._standings.refused({stem_of(path)}, str(error))
                 return
             self._standings.removed(path)
+
+    async def _say_farewell(self, path: str) -> None:
+        """Say of a node of ours that it goes on purpose, and let it be read: watches tell only *that* it changed."""
+        value = self._standings.values().get(path)
+        last = farewell(self._layout, self._prefix, path, value) if value else None
+        if last is not None and await self._zookeeper.set(path, last):
+            await asyncio.sleep(LAST_WORD)
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:

@@ -203,6 +203,10 @@ class Standings:
             elif stem in self._told:
                 self._told[stem].error = error
 
+    def values(self) -> dict[str, bytes]:
+        """Give the value of every node of ours, by path."""
+        return {path: node.value for nodes in self.there.values() for path, node in nodes.items()}
+
     def removed(self, path: str) -> None:
         """Know that a node is gone."""
         stem = stem_of(path)
