@@ -8,7 +8,7 @@ least `least`) is doubted:
                 └────────answers─────────▶ kept, with an alarm, until it is registered again, stops answering,
                                            or an operator accepts the loss (`longshore thaw SOURCE`)
 
-What its registrar withdrew on purpose says so before it goes, and is not doubted.
+What its registrar withdrew on purpose says so before it goes, and is not doubted; nor is what got no traffic.
 
 Doubted and kept endpoints are served as before. Everything is told from outside: what is registered, what answers,
 what time it is.
@@ -141,8 +141,8 @@ class Freeze:
             self._let_go(back)
         if before is not None:
             for identity in old.keys() - new.keys():
-                if old[identity].state is EndpointState.STOPPING or (name, identity) in left:
-                    continue
+                if old[identity].state is not EndpointState.READY or (name, identity) in left:
+                    continue  # it got no traffic any more
                 self._losses.append((now, (name, identity), _Lost(before, old[identity])))
 
     def _judge(self, now: float) -> None:
