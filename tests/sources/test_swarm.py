@@ -75,6 +75,14 @@ async def test_an_event_makes_it_look_and_tasks_are_followed_without_any(manager
         await seen.until_state("web.2", None)
 
 
+async def test_a_service_of_which_no_event_told_is_found_by_its_tasks(manager: FakeManager) -> None:
+    async with serving(manager) as host, watching(host) as seen:
+        await seen.until_state("web.1", READY)
+        manager.services.append(service("api", WEB | {"host": "b.test"}, copies=1))
+        manager.put(task("api", 1, number=9))
+        await seen.until_state("api.1", READY)
+
+
 async def test_a_node_that_changes_makes_it_look(manager: FakeManager) -> None:
     async with serving(manager) as host, watching(host) as seen:
         await seen.until_state("web.1", READY)

@@ -96,6 +96,11 @@ class Swarm:
             running[task.service] += task.wanted and task.runs
         return all(service.copies in (None, running[identity]) for identity, service in self._services.items())
 
+    @property
+    def puzzling(self) -> bool:
+        """Whether there are tasks of a service that is not known: it is new, and its event did not come."""
+        return any(task.wanted and task.service not in self._services for task in self._tasks.values())
+
     def containers(self) -> Mapping[str, Task]:
         """Give the tasks by the ids of their containers."""
         return {task.container: task for task in self._tasks.values() if task.container}

@@ -28,8 +28,9 @@ from longshore.sources.docker import DockerSettings, Patience, back_off
 from longshore.sources.docker_here import find_place, ids_of_this_process
 from longshore.sources.swarm_pace import Pace
 
-EVERYTHING = 60.0
-"""Seconds after which services and nodes are listed anew although no event asked for it."""
+EVERYTHING = 20.0
+"""Seconds after which services and nodes are listed anew although no event asked for it: a node that has just become a
+manager keeps events to itself for a while."""
 
 PATIENCE = Patience()
 
@@ -166,6 +167,8 @@ async def _look_for_ever(
         asked = clock()
         swarm.take_running(await client.running())
         took = clock() - asked
+        if swarm.puzzling:
+            swarm.take_services(await client.services())
         if "network" in kinds:
             await _situate(client, swarm, networks)
         changed = picture.looked()
