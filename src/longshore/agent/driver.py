@@ -159,7 +159,7 @@ class Driver:
                 await self.process.save(arranged.text)
                 self._unsaved = False
                 self._saving = time.monotonic() - began
-        return max(0.5, 20 * self._saving)
+        return max(0.5, 200 * self._saving)
 
     async def _apply(self, running: Running, wanted: Wanted) -> Done:
         todo, refused = await self._steps(running, wanted)

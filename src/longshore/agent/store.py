@@ -24,6 +24,7 @@ from longshore.core.remember import Kept
 VERSION = 1
 NAME = "state.json"
 DELAY = 0.5  # seconds from a change to the disk: a burst is one write
+SHARE = 200  # or this many times as long as the last write took: a large state takes no more of a processor
 AGAIN = 5.0  # seconds until a failed write is tried again
 
 
@@ -51,6 +52,7 @@ class Store:
         self._waiting: State | None = None
         self._timer: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
+        self._took = 0.0  # seconds that the last state took to be spelled
         self._texts: dict[tuple[str, str], tuple[Service, str]] = {}
 
     def load(self) -> State:
@@ -70,7 +72,7 @@ class Store:
         """Write `state` soon. Returns at once; a later call before that replaces it."""
         self._waiting = state
         if self._timer is None:
-            self._timer = asyncio.create_task(self._later(self._delay), name="save the state")
+            self._timer = asyncio.create_task(self._later(self._pace()), name="save the state")
 
     async def flush(self) -> None:
         """Write now what waits to be written. What is wrong is in `problem` afterwards."""
@@ -78,7 +80,9 @@ class Store:
             state, self._waiting = self._waiting, None
             if state is None:
                 return
+            began = time.thread_time()
             text = self._text(state)
+            self._took = time.thread_time() - began
             try:
                 await asyncio.to_thread(write, self.path, text)
             except OSError as error:
@@ -105,8 +109,11 @@ class Store:
         while self._waiting is not None:
             await asyncio.sleep(delay)
             await self.flush()
-            delay = AGAIN if self.problem else self._delay
+            delay = AGAIN if self.problem else self._pace()
         self._timer = None
+
+    def _pace(self) -> float:
+        return max(self._delay, SHARE * self._took)
 
     def _text(self, state: State) -> str:
         """Spell the state as JSON; services that are the same object as last time are not spelled again."""
@@ -117,9 +124,9 @@ class Store:
                 known = self._texts.get((snapshot.source, service.name))
                 same = known is not None and known[0] is service
                 texts[snapshot.source, service.name] = known if known and same else (service, _json(encode(service)))
-            services = ",\n".join(texts[snapshot.source, service.name][1] for service in snapshot.services)
+            services = ",\n".join([texts[snapshot.source, service.name][1] for service in snapshot.services])
             head = _json({"source": snapshot.source, "stale": snapshot.stale, "problems": encode(snapshot.problems)})
-            snapshots.append(f'{head[:-1]},"services":[\n{services}]}}')
+            snapshots += [",", head[:-1], ',"services":[\n', services, "]}"]
         self._texts = texts
         rest = {
             "version": VERSION,
@@ -129,7 +136,7 @@ class Store:
             "owners": dict(state.owners),
             "extra": dict(state.extra),
         }
-        return f'{_json(rest)[:-1]},"snapshots":[{",".join(snapshots)}]}}\n'
+        return "".join([_json(rest)[:-1], ',"snapshots":[', *snapshots[1:], "]}\n"])
 
     def _unusable(self, why: str, *, aside: bool) -> State:
         result, hint = "longshore begins without it", "Give longshore access to it."

@@ -95,7 +95,8 @@ class Merger:
             stale={snapshot.source: snapshot.stale for snapshot in snapshots if snapshot.stale},
         )
         self._first, self._more = first, more
-        self._last = self._last if merged == self._last else merged
+        if (exchange is not None and any(by_name[name] is not old[name] for name in touched)) or merged != self._last:
+            self._last = merged
         return self._last
 
     def _exchanged(self, snapshots: Sequence[Snapshot]) -> dict[str, Service] | None:

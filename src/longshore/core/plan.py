@@ -112,7 +112,8 @@ def _touched(running: Running, wanted: Wanted) -> list[str]:
     For all others is known that they are as they are wanted: one change costs what one change costs.
     """
     touched = differing(running.settled, wanted.backends)
-    touched |= wanted.backends.keys() - running.homes.keys()
+    if not wanted.backends.keys() <= running.homes.keys():
+        touched |= wanted.backends.keys() - running.homes.keys()
     touched |= {running.placed[name] for name in running.placed.keys() - running.synced.keys()}
     return sorted(touched)
 

@@ -82,6 +82,8 @@ def latest(before: Snapshot | None, new: Snapshot) -> Snapshot:
 
 def _gone(before: Remembered, merged: Merged, now: float) -> Iterable[tuple[str, Kept]]:
     """Every service that was served and is in no source now."""
+    if before.by_name.keys() <= merged.by_name.keys():
+        return
     for name in sorted(before.by_name.keys() - merged.by_name.keys()):
         yield name, before.kept.get(name) or Kept(replace(before.by_name[name], endpoints=(), template=None), now)
 
