@@ -64,6 +64,8 @@ class FakeEngine:
     methods: set[str] = field(default_factory=set)
     refuse: dict[str, tuple[int, str]] = field(default_factory=dict)  # path ending -> status, message
     networks: dict[str, str] = field(default_factory=dict)  # id -> driver
+    info: dict[str, Any] = field(default_factory=dict)  # what GET /info says
+    signals: list[tuple[str, str]] = field(default_factory=list)  # that containers were sent: id, name
     hold: dict[str, asyncio.Event] = field(default_factory=dict)  # path ending -> waits for it before answering
     before_subscribing: asyncio.Event | None = None  # waited for between the answer to GET /events and its subscription
     after_listing: asyncio.Event | None = None  # waited for between making the list and answering it
@@ -133,6 +135,8 @@ class FakeEngine:
         app.router.add_get("/{api}/containers/json", self._list)
         app.router.add_get("/{api}/containers/{id}/json", self._inspect)
         app.router.add_get("/{api}/networks", self._networks)
+        app.router.add_get("/{api}/info", self._info)
+        app.router.add_post("/{api}/containers/{id}/kill", self._kill)
         app.router.add_get("/{api}/events", self._events)
         return app
 
@@ -177,6 +181,13 @@ class FakeEngine:
 
     async def _networks(self, _: web.Request) -> web.Response:
         return web.json_response([{"Id": identity, "Driver": driver} for identity, driver in self.networks.items()])
+
+    async def _info(self, _: web.Request) -> web.Response:
+        return web.json_response(self.info)
+
+    async def _kill(self, request: web.Request) -> web.Response:
+        self.signals.append((request.match_info["id"], request.query["signal"]))
+        return web.Response(status=204)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         filters = json.loads(request.query["filters"])
