@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from longshore.core.conditions import read
 from longshore.core.entries import Entry, is_copy
 from longshore.core.inventory import Change, Inventory
-from longshore.core.layouts import LAYOUTS
+from longshore.core.layouts import LAYOUTS, farewell
 from longshore.core.mirror import Mirror
 from longshore.core.registered_entry import Options
 
@@ -110,6 +111,21 @@ def test_a_sudden_loss_is_kept_until_the_endpoints_do_not_answer() -> None:
     moving.mirror.settle()
     assert moving.wanted == ["web/b", "web/c", "web/d"]
     assert moving.mirror.freeze.kept == 1
+
+
+def test_what_is_withdrawn_on_purpose_says_so_there_too_and_is_not_doubted() -> None:
+    some = [entry(identity=letter, host=f"10.0.0.{i}") for i, letter in enumerate("abcd", 1)]
+    moving = Moving(*some)
+    moving.stands(*(replace(each, status="leaving") for each in some), now=1.0)
+    assert {each.status for each in moving.mirror.wanted.values()} == {"leaving"}
+    moving.stands(now=1.1)
+    assert moving.wanted == []
+
+
+def test_a_copy_that_goes_says_nothing_of_the_endpoint() -> None:
+    native = LAYOUTS["native"]
+    assert farewell(native, PREFIX, *value(entry()))
+    assert farewell(native, PREFIX, *value(entry(owner=OWNER))) is None
 
 
 def test_the_first_listing_is_compared_with_what_an_earlier_run_left() -> None:

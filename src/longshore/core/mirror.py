@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from longshore.core.entries import COPY, SYNCED_BY, Entry, is_copy
+from longshore.core.entries import COPY, SYNCED_BY, Entry, Status, is_copy
 from longshore.core.freeze import Freeze, Mark
 from longshore.core.inventory import Inventory, is_used
-from longshore.core.model import Endpoint, Service
+from longshore.core.model import Endpoint, EndpointState, Service
 from longshore.core.places import joined
 from longshore.core.registered_entry import Options
 
@@ -97,7 +97,8 @@ class Mirror:
     def _copy(self, entry: Entry) -> Entry:
         mark = ((SYNCED_BY, self._owner),) if self._labelled else ()
         labels = tuple(sorted((*entry.labels, *mark)))
-        return replace(entry, owner=self._owner, labels=labels, status="", datacenter="")
+        status: Status = "leaving" if entry.status == "leaving" else ""
+        return replace(entry, owner=self._owner, labels=labels, status=status, datacenter="")
 
     def _not_copied(self, entry: Entry) -> str:
         if not is_used(entry, self._options):
@@ -120,7 +121,9 @@ def _services(entries: Iterable[Entry]) -> dict[str, Service]:
     endpoints: dict[str, list[Endpoint]] = {}
     for entry in entries:
         name = entry.name or joined(entry.host, entry.port)
-        endpoints.setdefault(entry.service, []).append(Endpoint(entry.id, name, entry.host, entry.port))
+        state = EndpointState.STOPPING if entry.status == "leaving" else EndpointState.READY
+        endpoint = Endpoint(entry.id, name, entry.host, entry.port, state=state)
+        endpoints.setdefault(entry.service, []).append(endpoint)
     return {name: Service(name, endpoints=tuple(sorted(found, key=_by_id))) for name, found in endpoints.items()}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from longshore.core.entries import Broken, Entry, Read
+from longshore.core.entries import Broken, Entry, Read, is_copy
 from longshore.core.layouts import docker_register, native, nerve, registrator, serverset
 from longshore.core.layouts.payload import UnreadableError
 
@@ -50,9 +50,14 @@ LAYOUTS: dict[str, Layout] = {
 
 
 def farewell(layout: Layout, prefix: str, key: str, value: bytes) -> bytes | None:
-    """Give the value that says of an entry that it is about to be removed; None where nothing can say so."""
+    """Give the value that says of an entry that it is about to be removed; None where nothing can say so.
+
+    A copy says nothing: that it goes tells nothing of the endpoint, whose original may stand beside it.
+    """
     entry = layout.read(prefix, key, value)
     if layout.name != "native" or layout.write is None or not isinstance(entry, Entry) or entry.status:
+        return None
+    if is_copy(entry):
         return None
     return layout.write(prefix, replace(entry, status="leaving"))[1]
 
