@@ -132,7 +132,9 @@ class Life:
         for task in self._sources.values():
             task.cancel()
         await asyncio.gather(*self._sources.values(), return_exceptions=True)
-        await self.registrar.end(keep=leave_running)
+        withdrawn = asyncio.create_task(
+            self.registrar.end(keep=leave_running)
+        )  # beside the rest: it may take long
         await self.balancer.close()
         process = self.balancer.driver.process
         if leave_running or not process.managed:
@@ -140,6 +142,7 @@ class Life:
         else:
             await process.stop(DRAIN)
             await process.close()
+        await withdrawn
         await self._store.close()
 
     async def reread(self) -> str:

@@ -27,13 +27,14 @@ class EngineHand:
                 self._client = await self._stack.enter_async_context(fresh)
             return self._client
 
-    async def look(self) -> None:
-        """Forget a connection that does not work any more: through a tunnel that ended nothing ever comes."""
-        if self._client is not None:
-            try:
-                await self._client.ping()
-            except DockerError:
-                await self.close()
+    async def look(self) -> bool:
+        """Whether the engine answers. A connection that does not work any more is forgotten: tunnels end."""
+        try:
+            await (await self.client()).ping()
+        except DockerError:
+            await self.close()
+            return False
+        return True
 
     async def signal(self, container: str, name: str) -> None:
         """Send a signal. Raises DockerError; of a container that is gone or does not run nothing is said."""

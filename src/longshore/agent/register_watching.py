@@ -98,17 +98,18 @@ class Watching:
         if belief.health.fit is not None:  # known from before: the next check when it is due
             await asyncio.sleep(random.uniform(0, asked.interval))  # noqa: S311
         while True:
-            verdict = await self._once(asked)
-            self._checked(asked.kind.kind, verdict.ok)
-            before, belief.health = belief.health, belief.health.after(ok=verdict.ok)
-            belief.why = verdict.why
-            if belief.health.fit != before.fit:
-                belief.since = time.time()
-                self._changed()
+            if (verdict := await self._once(asked)) is not None:
+                self._checked(asked.kind.kind, verdict.ok)
+                before, belief.health = belief.health, belief.health.after(ok=verdict.ok)
+                belief.why = verdict.why
+                if belief.health.fit != before.fit:
+                    belief.since = time.time()
+                    self._changed()
             pause = belief.health.pause(asked.interval, dear=dear)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
 
-    async def _once(self, asked: LocalCheck) -> Verdict:
+    async def _once(self, asked: LocalCheck) -> Verdict | None:
+        """Make one attempt; None if it says nothing of the endpoint, because the engine that makes it is away."""
         target = CheckTarget(
             asked.address,
             asked.port,
@@ -120,15 +121,13 @@ class Watching:
             asked.tls,
             asked.proxied,
         )
-        if asked.kind.kind not in DEAR or self.hand is None:
+        if asked.kind.kind != "exec" or self.hand is None:
             return await check(asked.kind, target, asked.timeout)
         try:
             verdict = await check(asked.kind, target, asked.timeout, await self.hand.client())
-        except DockerError as error:
-            return Verdict(ok=False, why=error.what)
-        if not verdict.ok:
-            await self.hand.look()
-        return verdict
+        except DockerError:
+            return None
+        return verdict if verdict.ok or await self.hand.look() else None
 
     @staticmethod
     def _end(belief: Belief) -> None:

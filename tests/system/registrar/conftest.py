@@ -26,6 +26,8 @@ def shared(own_network: None) -> Iterator[Etcd]:
 def etcd(shared: Etcd) -> Iterator[Etcd]:
     """An etcd without keys and leases, that runs."""
     yield shared
+    for member in {*range(shared.size)}.difference(shared.running):
+        shared.start(member)
     for lease in shared.leases():
         shared.ask("lease/revoke", {"ID": lease})
     shared.clear()
