@@ -132,9 +132,7 @@ class Life:
         for task in self._sources.values():
             task.cancel()
         await asyncio.gather(*self._sources.values(), return_exceptions=True)
-        withdrawn = asyncio.create_task(
-            self.registrar.end(keep=leave_running)
-        )  # beside the rest: it may take long
+        withdrawn = asyncio.create_task(self.registrar.end(keep=leave_running))  # beside the rest: it may take long
         await self.balancer.close()
         process = self.balancer.driver.process
         if leave_running or not process.managed:
