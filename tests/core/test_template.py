@@ -10,6 +10,7 @@ from longshore.agent.encoding import decode, encode
 from longshore.core.capabilities import TYPICAL, Capabilities
 from longshore.core.drift import Observed, ObservedServer, correct, differences
 from longshore.core.model import Endpoint, Policy, Resolvers, Service, Template
+from longshore.core.overrides import Overrides
 from longshore.core.plan import cleanup, plan
 from longshore.core.render import Layout, render
 from longshore.core.running import Running
@@ -81,6 +82,20 @@ def test_it_becomes_a_service_with_endpoints_of_ours_and_back(caps: Capabilities
     running = apply(running, wanted(caps, OTHER, WEB), caps)
     assert running.backends[home(running)].slots is not None
     assert not home(running).startswith("slot:")
+
+
+@every_kind
+def test_haproxy_goes_on_looking_until_an_endpoint_of_ours_may_serve(caps: Capabilities) -> None:
+    """Else the reload would leave nobody to serve, while the first check is under way."""
+    wanter = Wanter(caps, PATHS)
+    running = started(wanted_of(wanter, [WEB]), caps)
+    ours = service("web", "b", "c")
+    waiting = {"web": wanter.backend(ours, Overrides(), lambda *_: False)}
+    assert not plan(running, replace(wanted(caps, WEB), backends=waiting), caps)
+    ready = {"web": wanter.backend(ours, Overrides(), lambda *_: True)}
+    assert plan(running, replace(wanted(caps, WEB), backends=ready), caps).reload
+    gone = {"web": wanter.backend(service("web"), Overrides(), lambda *_: True)}
+    assert plan(running, replace(wanted(caps, WEB), backends=gone), caps).reload, "nobody is to serve"
 
 
 @every_kind

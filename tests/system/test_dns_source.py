@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -164,6 +165,30 @@ def test_a_reload_keeps_what_haproxy_found(
         traffic.more(10)
     assert traffic.lost == {}
     b.until_up("web", 2)
+
+
+@oldest_and_newest
+def test_haproxy_takes_over_the_asking_and_gives_it_back(
+    engine: Engine, dns: Dns, balance: Callable[..., Balancer], series: str
+) -> None:
+    """Each way costs a reload. Coming to HAProxy its slots are empty for a moment, which `hold` bridges."""
+    point(dns, *(engine.run() for _ in range(2)))
+
+    def settings(resolve: str) -> dict[str, Any]:
+        made = config(dns, resolve)
+        made["services"]["web"]["hold"] = "10s"
+        return made
+
+    b = balance(series=series, config=settings("haproxy"))
+    b.serves("a.test", 2)
+    with Traffic(b, rate=20) as traffic:
+        for reloads, resolve in enumerate(("longshore", "haproxy", "longshore"), 1):
+            b.configure(settings(resolve))
+            b.send(signal.SIGHUP)
+            until(lambda expected=reloads: b.reloads == expected)  # type: ignore[misc]
+            b.until_up("web", 2)
+            traffic.more(10)
+    assert traffic.lost == {}
 
 
 def test_srv_records_say_port_weight_and_who_comes_first(dns: Dns, balance: Callable[..., Balancer]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.lab.balancer import Balancer
 from tests.lab.engine import Engine
 from tests.lab.haproxy import oldest_and_newest
+from tests.lab.web import Web
 from tests.system.traffic import Copies, Traffic
 
 pytestmark = pytest.mark.system
@@ -34,6 +35,22 @@ def test_hold_bridges_the_gap_when_the_only_copy_is_created_anew(
     assert traffic.lost == {}
     copies.check(traffic)
     assert b.reloads == 0
+
+
+@oldest_and_newest
+def test_a_reload_holds_nobody_who_could_be_served(
+    own_network: None, balance: Callable[..., Balancer], series: str
+) -> None:
+    """On a kept connection the next request comes to the old process, where 2.6 counts no server as usable any more."""
+    with Web("one") as web:
+        service = {"endpoints": [f"127.0.0.1:{web.port}"], "host": "a.test", "hold": "10s"}
+        b = balance(series=series, config={"services": {"web": service}})
+        b.serves("a.test", 1)
+        with Traffic(b, rate=20) as traffic:
+            for _ in range(2):
+                assert b.command("reload").returncode == 0
+                traffic.more(10)
+    assert traffic.lost == {}
 
 
 @oldest_and_newest

@@ -34,7 +34,8 @@ local function gone(request) -- nothing more can come, and not for lack of room
 end
 
 local function nobody(txn) -- no server, or only the one that refuses
-  return (txn.f:nbsrv() or 0) == 0 or (txn.f:be_conn_free() or 0) > 500000
+  local room = txn.f:be_conn_free() or 0
+  return room > 500000 or (room == 0 and (txn.f:nbsrv() or 0) == 0) -- 2.6 counts none once it was told to stop
 end
 
 local function hold(txn, limit)

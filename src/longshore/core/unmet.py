@@ -16,4 +16,8 @@ def unmet(service: Service, caps: Capabilities, here: Here) -> Problem | None:
     if service.policy.prefer == "zone" and not here.zone:
         what = "prefers its balancer's zone, and nobody says which that is: every zone counts alike"
         return Problem(where, what, "say it in the configuration: here: {zone: eu-1a}", service.name)
+    asked = "prefer" if service.policy.prefer else "only" if service.policy.only else ""
+    if asked and service.template is not None:
+        what = f"HAProxy finds its endpoints itself, so `{asked}` does nothing"
+        return Problem(where, what, "with `resolve: longshore` in the source it works", service.name)
     return None

@@ -97,6 +97,8 @@ class Wanter:
         if profile.hold and not any(e.backup and e.id in admitted for e in service.endpoints):
             servers[hold.NOBODY.name] = WantedServer(hold.NOBODY, "ready", "", "requests wait while nobody else is up")
         slots = slots_of(service, self.caps)
+        if known and known[3].slots and not slots and service.endpoints and not admitted:
+            slots = known[3].slots  # HAProxy goes on looking for them until one of ours may serve
         backend = WantedBackend(service.name, profile, servers, self._routes(service), self._data(service), slots)
         if known and known[3] == backend:
             backend = known[3]
