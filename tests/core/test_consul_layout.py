@@ -179,6 +179,9 @@ def test_only_our_checks_are_entries_and_broken_ones_are_said() -> None:
     lost = consul.kept(check_row(body, "critical"))
     assert isinstance(lost, Entry)
     assert lost.status == "critical"
+    gone = consul.kept(check_row(body, "critical") | {"Output": consul.LEAVING})
+    assert isinstance(gone, Entry)
+    assert gone.status == "leaving"
     assert consul.kept(check_row(body) | {"Name": "Serf Health Status", "ServiceID": "", "ServiceName": ""}) is None
     assert consul.kept(check_row(body) | {"ServiceID": "other"}) is None
     assert consul.kept(check_row(body) | {"Notes": "by hand"}) == Broken("n1/web/1", 'is not JSON: "by hand"')

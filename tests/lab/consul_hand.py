@@ -17,7 +17,7 @@ from tests.lab.consul import Consul
 from tests.lab.waiting import eventually
 
 QUICK = Patience(answer=9.0, connect=1.0, quiet=0.5)
-PACE = Pace(longest=0.5, compare=0.5, spread=0.1, arrival=0.5)
+PACE = Pace(longest=0.5, compare=0.5, spread=0.1, arrival=0.5, linger=0.3)
 
 
 def settings(consul: Consul, member: int = 0, **more: Any) -> ConsulSource:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from longshore.config.registries import ConsulSource
 from longshore.core.entries import Broken, Entry
-from longshore.core.layouts.consul import registration
+from longshore.core.layouts.consul import LEAVING, registration
 from longshore.sources.consul import ConsulAdapter
 from tests.clients.fake_consul import QUICK, FakeConsul, Play, listed
 from tests.lab.etcd_sight import Sight, watching
@@ -82,6 +82,14 @@ async def test_entries_are_those_whose_checks_pass(fake: FakeConsul) -> None:
         await until_seen(sight, good="passing", warned="passing", ill="critical")
         assert sight.listings == 1
     assert fake.asked[0][1]["filter"] == 'ServiceID == "" or "longshore" in ServiceTags'
+
+
+async def test_what_its_registrar_withdraws_says_so_before_it_goes(fake: FakeConsul) -> None:
+    """So that nobody doubts it, whatever else is said of it."""
+    going = kept("one", "critical") | {"Output": LEAVING}
+    fake.play(CHECKS, listed([node(), kept("one")]), listed([node(), going, other("one", "critical")], 8), fake.hang)
+    async with watching(adapter_of(fake)) as sight:
+        await until_seen(sight, one="leaving")
 
 
 async def test_a_node_in_maintenance_gets_no_traffic(fake: FakeConsul) -> None:

@@ -61,9 +61,9 @@ async def test_an_agent_that_forgot_everything_is_told_again(three: Consul) -> N
         three.kill(3)
         three.forget(3)
         three.start(3)
+        await eventually(lambda: set(three.ask("GET", "agent/services", member=3)) == {"web/one", "web/two"})
         await until_there(three, one, two, ttl=2)
         await until_state(holder, one="held", two="held")
-        assert set(three.ask("GET", "agent/services", member=3)) == {"web/one", "web/two"}
 
 
 async def test_the_leader_dies_and_no_entry_is_missed(three: Consul) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,29 @@ async def test_what_registrars_hold_is_seen_and_every_change_after_it(consul: Co
             await eventually(lambda: [getattr(value, "port", 0) for value in sight.seen.values()] == [9000])
             assert sight.listings == 1
             assert not sight.faults
+
+
+async def until_status(sight: Sight, status: str) -> None:
+    """Wait until the one entry is seen like this."""
+    await eventually(lambda: [getattr(value, "status", "") for value in sight.seen.values()] == [status], what=status)
+
+
+async def test_what_is_withdrawn_says_so_before_it_goes(consul: Consul) -> None:
+    """It may be wanted again in the meantime; and what goes with its registrar says so too."""
+    holder = holder_of(consul)
+    async with watching(ConsulAdapter(settings(consul))) as sight:
+        async with running(holder):
+            holder.want(wish(entry("one")))
+            await until_status(sight, "passing")
+            holder.want({})
+            await until_status(sight, "leaving")
+            holder.want(wish(entry("one")))
+            await until_status(sight, "passing")
+            await until_state(holder, one="held")
+        end = asyncio.create_task(holder.close(keep=False))
+        await until_status(sight, "leaving")
+        await end
+        await eventually(lambda: not sight.seen)
 
 
 async def test_an_entry_whose_ttl_ran_out_is_gone_long_before_consul_removes_it(consul: Consul) -> None:

@@ -167,6 +167,10 @@ class ConsulClient:
         """Say that what a TTL check watches over is alive. Raises CheckGoneError."""
         await self.ask("PUT", f"agent/check/update/{check}", document={"Status": "passing"}, timeout=timeout)
 
+    async def fail(self, check: str, why: str) -> None:
+        """Say that what a TTL check watches over must get no traffic. Raises CheckGoneError."""
+        await self.ask("PUT", f"agent/check/update/{check}", document={"Status": "critical", "Output": why})
+
     async def put(self, key: str, value: bytes, cas: int | None = None) -> bool:
         """Store a value; with `cas` only if that is its ModifyIndex (0: there is none). Tells whether it was stored."""
         return await self._change("PUT", key, cas, value)

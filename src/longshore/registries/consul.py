@@ -41,6 +41,7 @@ class Pace:
     compare: float = 30.0  # between looks at what really stands there
     spread: float = 1.0  # what an agent lost is registered anew within this time, each registrar at its own moment
     arrival: float = 3.0  # until what does not arrive in the catalog is told once more
+    linger: float = 1.0  # from saying that an entry goes to removing it, so that nobody misses that it was meant
     farewell: float = 10.0  # longest time to withdraw everything at the end
 
 
@@ -98,6 +99,8 @@ class ConsulHolder:
                 if keep:
                     await self._renew_all(client)
                     return
+                await _all(self._leave(client, key) for key in self._standings.ours)
+                await asyncio.sleep(self._pace.linger if self._standings.ours else 0.0)
                 await _all(self._deregister(client, key) for key in self._standings.ours)
         except (ConsulError, TimeoutError) as error:
             self._standings.trouble = str(error) or "Consul took too long to withdraw"
@@ -124,7 +127,7 @@ class ConsulHolder:
 
     async def _renew_all(self, client: ConsulClient) -> None:
         """Renew some at a time: an agent that waits for a leader answers none of them. Raises ConsulError."""
-        keys = list(self._standings.ours)
+        keys = self._standings.kept()
         for first in range(0, len(keys), MOST_WRITES):
             await _all(self._renew_one(client, key) for key in keys[first : first + MOST_WRITES])
 
@@ -161,8 +164,9 @@ class ConsulHolder:
                 self._standings.trouble = str(error)
                 rest = self._back_off(tries)
                 tries += 1
+            due = min((self._lingers(key) for key in self._standings.leaving), default=rest)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(rest):
+                async with asyncio.timeout(min(rest, max(0.0, due))):
                     await self._wake.wait()
 
     async def _look(self, client: ConsulClient) -> set[str]:
@@ -180,9 +184,29 @@ class ConsulHolder:
         for key, found in standings.blocked().items():
             whose = f"of {found.owner}" if found.owner else "that longshore did not register"
             standings.refused(key, f"a service {whose} has the ID {key}")
-        work = [self._deregister(client, key) for key in standings.unwanted()]
+        work = [self._leave(client, key) for key in standings.unwanted() - standings.leaving.keys()]
+        work += [self._deregister(client, key) for key in standings.unwanted() if self._lingers(key) <= 0]
+        work += [self._stay(client, key) for key in standings.leaving.keys() - standings.unwanted()]
         work += [self._register(client, each) for each in standings.missing()]
         return any(await _all(work))
+
+    def _lingers(self, key: str) -> float:
+        """Give the seconds until an entry that goes may be removed."""
+        return self._standings.leaving.get(key, time.monotonic()) + self._pace.linger - time.monotonic()
+
+    async def _leave(self, client: ConsulClient, key: str) -> bool:
+        """Say that an entry goes on purpose: from now on nobody uses it, and nobody takes its end for an accident."""
+        async with self._writing:
+            with contextlib.suppress(CheckGoneError, DeniedError):
+                await client.fail(consul.check_id(key), consul.LEAVING)
+        self._standings.leaving[key] = time.monotonic()
+        return True
+
+    async def _stay(self, client: ConsulClient, key: str) -> bool:
+        """Take that back: it is wanted again."""
+        await self._renew_one(client, key)
+        self._standings.leaving.pop(key, None)
+        return True
 
     async def _register(self, client: ConsulClient, wanted: Wanted) -> bool:
         asked = time.monotonic()

@@ -87,6 +87,7 @@ class Standings:
         self.wanted: dict[str, Wanted] | None = None  # None: nobody has said yet
         self.ours: dict[str, Found] = {}  # at the agent
         self.foreign: dict[str, Found] = {}
+        self.leaving: dict[str, float] = {}  # of ours, since when (monotonic) the catalog is told that they go
         self.node = ""
         self.trouble = ""
         self._registry, self._owner, self._ttl = registry, owner, ttl
@@ -129,9 +130,13 @@ class Standings:
         self._tell()
         return lost
 
-    def unwanted(self) -> list[str]:
+    def unwanted(self) -> set[str]:
         """Give the IDs of ours that must go."""
-        return [] if self.wanted is None else [key for key in self.ours if key not in self.wanted]
+        return set() if self.wanted is None else self.ours.keys() - self.wanted.keys()
+
+    def kept(self) -> list[str]:
+        """Give the IDs of ours that are to be kept alive."""
+        return [key for key in self.ours if self.wanted is None or key in self.wanted]
 
     def missing(self) -> list[Wanted]:
         """Give what is wanted and does not stand at the agent, and where nobody else's service is in the way."""
@@ -159,6 +164,7 @@ class Standings:
     def withdrawn(self, key: str) -> None:
         """Know that an entry is gone by our doing; it may be wanted again already, and is then written next."""
         self.ours.pop(key, None)
+        self.leaving.pop(key, None)
 
     def refused(self, key: str, error: str) -> None:
         """Know that Consul does not let us."""

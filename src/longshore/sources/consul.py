@@ -121,9 +121,11 @@ def _entries(checks: list[_Check]) -> tuple[dict[str, Value], set[str]]:
         if check.value is None:
             continue
         key, value = f"{check.node}/{check.service}", check.value
-        if check.critical or check.node in away:
+        leaves = isinstance(value, Entry) and value.status == "leaving"
+        ill = bool(bad) and not bad.isdisjoint(((check.node, ""), (check.node, check.service)))
+        if (check.critical and not leaves) or check.node in away:
             dead.add(key)
-        elif isinstance(value, Entry) and bad and not bad.isdisjoint(((check.node, ""), (check.node, check.service))):
+        elif isinstance(value, Entry) and ill and not leaves:
             value = replace(value, status="critical")
         found[key] = value
     return found, dead

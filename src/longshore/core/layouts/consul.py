@@ -26,6 +26,8 @@ ALIVE = "serfHealth"
 """The check that every node has: its neighbours reach it."""
 KEPT = "kept by longshore"
 """The name of the check that a registrar of ours renews."""
+LEAVING = "withdrawn by its registrar"
+"""What that check says when it is critical on purpose, shortly before the service is removed."""
 OURS = "longshore"
 """The tag of every service that a registrar of ours wrote; reading ours, only these are asked for."""
 _OWN = ("owner", "machine", "zone", "name", "since")  # of the entry, in Meta as longshore-entry-<field>
@@ -102,8 +104,10 @@ def kept(row: Mapping[str, Any], datacenter: str = "") -> Entry | Broken | None:
         entry = native.entry(service, identity.removeprefix(f"{service}/"), found)
     except UnreadableError as error:
         return Broken(f"{payload.text_of(row, 'Node')}/{identity}", str(error), error.hint)
-    critical = row.get("Status") == "critical"
-    return replace(entry, status="critical" if critical else "passing", datacenter=datacenter)
+    status: Status = "critical" if row.get("Status") == "critical" else "passing"
+    if status == "critical" and row.get("Output") == LEAVING:
+        status = "leaving"
+    return replace(entry, status=status, datacenter=datacenter)
 
 
 def registration(entry: Entry, ttl: float) -> dict[str, Any]:
