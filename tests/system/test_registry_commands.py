@@ -143,7 +143,8 @@ def test_consul_is_copied_from_and_to(commands: Commands, source: str, target: s
     with commands.running(*put, "--ttl", "10s") as putting:
         assert putting.stdout
         putting.stdout.readline()
-        with commands.running("sync", source, target), commands.running("sync", target, source):
+        ttl = ("--ttl", "3s")  # copies in Consul run out
+        with commands.running("sync", source, target, *ttl), commands.running("sync", target, source, *ttl):
             copy = until(lambda: commands.entries(target).get("web/one"), what="the copy stands there")
             assert copy
             assert copy["copy"]
