@@ -1,0 +1,1 @@
+"""The package that people install is whole, and nothing else is in it."""
