@@ -28,7 +28,8 @@ def three(own_network: None) -> Iterator[Consul]:
 
 
 def ids(b: Balancer) -> set[str]:
-    return {endpoint["id"] for endpoint in b.service("web")["endpoints"]}
+    """The endpoints that get traffic."""
+    return {endpoint["id"] for endpoint in b.service("web")["endpoints"] if endpoint["state"] == "up"}
 
 
 @oldest_and_newest
