@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from bench import churn, dataplane, propagation, registration
+from bench import churn, dataplane, outages, propagation, registration
 from bench.table import machine
 from tests.lab import network
 from tests.lab.binaries import SERIES
@@ -31,7 +31,9 @@ def main() -> int:
     )
     meeting.add_argument("--starts", type=int, default=30, help="starts of each contender (30)")
     meeting.add_argument("--registry", nargs="+", choices=registration.KINDS, default=registration.KINDS)
-    for each in (timing, losing, serving, meeting):
+    failing = chosen.add_parser("outages", help="a host's power cut; a registry without its leader, without its quorum")
+    failing.add_argument("--registry", nargs="+", choices=outages.KINDS, default=outages.KINDS)
+    for each in (timing, losing, serving, meeting, failing):
         each.add_argument("--haproxy", nargs="+", choices=SERIES, default=[SERIES[0], SERIES[-1]], metavar="SERIES")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -44,6 +46,8 @@ def main() -> int:
         met = dataplane.run(wish.haproxy, wish.turns, wish.seconds)
     elif wish.benchmark == "registration":
         met = registration.run(wish.haproxy, wish.registry, wish.starts)
+    elif wish.benchmark == "outages":
+        met = outages.run(wish.haproxy, wish.registry)
     else:
         met = churn.run(wish.haproxy, wish.rate, wish.only)
     print(f"\n{machine()}; {time.monotonic() - began:.0f} s")
