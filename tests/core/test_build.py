@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from longshore.core.address import Here
 from longshore.core.build import Options, build
-from longshore.core.containers import Container, Network
+from longshore.core.containers import Container, Machine, Network
 from longshore.core.model import Endpoint, EndpointState, Policy, Problem, Route, Service
 from tests.core.made import compose, container, published
 
@@ -265,3 +266,18 @@ def test_a_port_that_only_the_network_owner_publishes_is_found() -> None:
     app = container("app-1", 2, {"host": "a.test"}, networks=(), exposed=(), network_mode=f"container:{vpn.id}")
     (endpoint,) = services(vpn, app)["app"].endpoints
     assert (endpoint.id, endpoint.address, endpoint.port) == ("000000000002:9000", "127.0.0.1", 81)
+
+
+def test_containers_of_the_local_engine_are_on_its_host() -> None:
+    """A label says another zone, and an agent on another machine says its own."""
+    there = container("there", 3, {"port": "80"}, machine=Machine("h2", zone="b"))
+    said = container("said", 2, {"port": "80", "zone": "c"})
+    found = services(
+        container("here", 1, {"port": "80"}), said, there, options=replace(OPTIONS, machine=Machine("h1", zone="a"))
+    )
+    endpoints = [endpoint for service in found.values() for endpoint in service.endpoints]
+    assert {e.name: (e.host, e.zone) for e in endpoints} == {
+        "here": ("h1", "a"),
+        "said": ("h1", "c"),
+        "there": ("h2", "b"),
+    }

@@ -20,6 +20,7 @@ from longshore.config.swarm import AgentsSource, SwarmSource
 from longshore.core.build import OperatorService, Options
 from longshore.core.capabilities import Capabilities
 from longshore.core.conflicts import address_of
+from longshore.core.containers import Machine
 from longshore.core.model import Service, Snapshot
 from longshore.core.prefer import Here
 from longshore.core.profile import Profile, profile_of
@@ -151,7 +152,7 @@ def sources_of(
     for name, source in loaded.config.sources.items():
         match source:
             case DockerSource():
-                options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
+                options = engine_options(loaded, name, source)
                 work[name] = partial(docker.watch, name, source, options, publish)
             case SwarmSource():
                 work[name] = swarm_work(name, source, operator_services(loaded, name), publish)
@@ -165,6 +166,13 @@ def sources_of(
                 gate = gates.setdefault(name, Gate())
                 work[name] = registry_work(loaded, name, source, publish, last.get(name), gate)
     return work
+
+
+def engine_options(loaded: Loaded, name: str, source: DockerSource) -> Options:
+    """How containers of an engine become services. What runs on the local engine runs where this balancer is."""
+    here = here_of(loaded.config) if source.host.startswith("unix:") else Here()
+    machine = Machine(here.host, zone=here.zone)
+    return Options(name, source.expose, source.group_by, operator=operator_services(loaded, name), machine=machine)
 
 
 def changed_sources(before: Loaded, after: Loaded) -> set[str]:

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from longshore.config.fields import listed, split_address
 from longshore.config.section import Section
-from longshore.core import places
+from longshore.core import places, values
 from longshore.core.values import RefusedError, shown
 
 PREFIX_EXAMPLE = "/longshore/services"
@@ -68,6 +68,8 @@ class FixedEndpoint(Section):
     """Its share relative to the others, 0 to 256; default: the service's `weight`, else 100."""
     backup: bool | None = None
     """Gets traffic only when no other endpoint is up; default: the service's `backup`."""
+    zone: Annotated[str, AfterValidator(values.name)] | None = None
+    """Where it is: a data centre, a rack; default: the service's `zone`."""
 
     @property
     def named(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from longshore.core import labels, spec
 from longshore.core.address import Here, reach
-from longshore.core.containers import Container
+from longshore.core.containers import Container, Machine
 from longshore.core.grouping import SERVICE, Group, engine_name, group_of, same_image, tidy
 from longshore.core.model import Endpoint, EndpointState, Mode, Policy, Problem, Route
 from longshore.core.spec import Spec
@@ -59,6 +59,7 @@ class Options:
     group_by: str = "compose"
     here: Here = field(default_factory=Here)
     operator: tuple[OperatorService, ...] = ()
+    machine: Machine = field(default_factory=Machine)  # the engine's host, if it is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def contribution_of(container: Container, options: Options, through: Container |
     if said.off:
         return Contribution()
     group = group_of(container, options.group_by)
-    drafting = _Drafting(container, through or container, options.here, where)
+    drafting = _Drafting(container, through or container, options, where)
     picked = [service for service in options.operator if service.takes(container, group)]
     for service in picked:
         drafting.add(service.spec, Group(service.name), service)
@@ -130,7 +131,7 @@ def standing(service: OperatorService) -> Draft:
 class _Drafting:
     container: Container
     through: Container
-    here: Here
+    options: Options
     where: str
     drafts: list[Draft] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -167,12 +168,13 @@ class _Drafting:
         container = self.container
         side = container if self.through is container else replace(self.through, labels=container.labels)
         try:
-            reached = reach(side, port, said.address, said.network, self.here)
+            reached = reach(side, port, said.address, said.network, self.options.here)
         except RefusedError:
             if container.status == "restarting" or container.stopping:
                 return None  # it has no address between two starts
             raise
         state, why = state_of(container)
+        machine = container.machine or self.options.machine
         return Endpoint(
             id=f"{container.id[:12]}:{port}",
             name=tidy(container.name) or container.id[:12],
@@ -183,8 +185,8 @@ class _Drafting:
             state=state,
             reason="; ".join(filter(None, (reached.reason, why))),
             since=container.since,
-            host=container.machine.name if container.machine else "",
-            zone=said.zone or (container.machine.zone if container.machine else ""),
+            host=machine.name,
+            zone=said.zone or machine.zone,
             proxied=reached.proxied,
         )
 

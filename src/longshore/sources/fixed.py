@@ -80,6 +80,7 @@ class Fixed:
             reason=f"{reason}written in {entry.place.file}",
             since=self.clock(),
             host=written.address if written.named else "",
+            zone=written.zone or spec.zone,
         )
         earlier = before.get(endpoint.id)
         same = earlier is not None and replace(endpoint, since=earlier.since) == earlier
