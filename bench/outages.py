@@ -97,7 +97,7 @@ def run(series: Sequence[str], kinds: Sequence[str]) -> bool:
 
 
 def power_cut(hosts: Hosts, series: str, kind: str, retries2: int = 15) -> Result:
-    """Cut the power of one of two hosts. `retries2`: how often the balancer's kernel sends again what is not answered."""
+    """Cut the power of one of two hosts. `retries2`: how often the balancer's kernel repeats what nobody answers."""
     hosts[2].shell("sh", "-c", f"echo {retries2} >/proc/sys/net/ipv4/tcp_retries2")
     with ensemble(kind, 1, hosts.address) as (registry, source), serving(hosts, series, source) as (one, _, balancer):
         with Load(address=balancer.address, port=balancer.port, host="a.test", rate=RATE) as load:
