@@ -60,11 +60,11 @@ class Identity:
 
 
 class NodeAgent:
-    """Follows the engine. `line` is what is known, b"" at first; `news` is set (and renewed) at each change."""
+    """Follows the engine. `line` is what is known, b"" at first; each of `listeners` is set when it changes."""
 
     def __init__(self, settings: AgentConfig, zone: str = "") -> None:
         self.line = b""
-        self.news = asyncio.Event()
+        self.listeners: set[asyncio.Event] = set()
         self.problem: Problem | None = None  # why nothing is known, or what is known is old
         self.count = 0
         self._settings = settings
@@ -91,8 +91,8 @@ class NodeAgent:
         text = line(snapshot, lambda container: spelled[container.id][1])
         if text != self.line:
             self.line = text
-            news, self.news = self.news, asyncio.Event()
-            news.set()
+            for listener in self.listeners:
+                listener.set()
 
     def _spell(self, container: Container) -> tuple[Container, str]:
         known = self._spelled.get(container.id)

@@ -43,7 +43,7 @@ class Snapshots:
     def __init__(self, agent: NodeAgent, settings: AgentConfig) -> None:
         self._agent = agent
         self._settings = settings
-        self._closing = asyncio.Event()
+        self._closing = False
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -58,7 +58,9 @@ class Snapshots:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._closing.set()
+        self._closing = True
+        for listener in self._agent.listeners:
+            listener.set()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -93,28 +95,32 @@ class Snapshots:
     async def _follow(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-cache"})
         await response.prepare(request)
-        sent = b""
-        with contextlib.suppress(ConnectionError):
-            while not self._closing.is_set():
-                news, current = self._agent.news, self._agent.line
+        news = asyncio.Event()
+        self._agent.listeners.add(news)
+        try:
+            sent = b""
+            while not self._closing:
+                current = self._agent.line
                 await response.write(b"\n" if current is sent else current)
                 sent = current
-                await self._wait(news)
-        return response
-
-    async def _wait(self, news: asyncio.Event) -> None:
-        """Wait for news, the server's end, or the time of a sign of life."""
-        waits = [asyncio.ensure_future(each.wait()) for each in (news, self._closing)]
-        try:
-            await asyncio.wait(waits, timeout=BEAT, return_when=asyncio.FIRST_COMPLETED)
+                await _wait(news)
+        except ConnectionError:
+            pass  # the listener went
         finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            self._agent.listeners.discard(news)
+        return response
 
     async def _readyz(self, request: web.Request) -> web.Response:
         ready = bool(self._agent.line) and self._agent.problem is None
         return web.Response(text="ready\n" if ready else "not ready yet\n", status=200 if ready else 503)
+
+
+async def _wait(news: asyncio.Event) -> None:
+    """Wait for news, at most until the next sign of life."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(BEAT):
+            await news.wait()
+    news.clear()
 
 
 async def _healthz(request: web.Request) -> web.Response:
