@@ -55,7 +55,7 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
             snapshots.append(Snapshot(name, unasked(loaded, name, source)))
             if source.resolve == "longshore":
                 found.notes.append(f"source {name}: its nameservers are not asked, its services have no endpoints")
-        elif containers is not None and name == docker:
+        elif containers is not None and name == docker and isinstance(source, DockerSource):
             options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
             snapshots.append(Snapshot(name, *build(containers, options)))
         else:
