@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longshore.core.containers import Container, Machine, Network, Published
-from longshore.core.machine_snapshot import MachineSnapshot, line, read
+from longshore.core.machine_snapshot import MachineSnapshot, Reader, line, read
 from longshore.core.model import Problem
 from tests.core.made import container, published
 
@@ -55,7 +55,8 @@ def test_secrets_in_the_environment_are_never_told() -> None:
 
 def test_what_a_later_version_adds_is_ignored() -> None:
     document = json.loads(line(MachineSnapshot("engine", MACHINE, (container("web"),))))
-    document["mood"] = document["machine"]["mood"] = document["containers"][0]["mood"] = "good"
+    document["mood"] = document["machine"]["mood"] = "good"
+    document["containers"] = [json.dumps({**json.loads(document["containers"][0]), "mood": "good"})]
     assert [each.name for each in read(json.dumps(document)).containers] == ["web"]
 
 
@@ -70,9 +71,11 @@ def test_what_a_later_version_adds_is_ignored() -> None:
         '{"format": 2, "machine": {"id": "x"}}',
         '{"format": 1, "machine": 5}',
         '{"format": 1, "machine": {"id": "x"}, "containers": [5]}',
-        '{"format": 1, "machine": {"id": "x"}, "containers": [{"name": "no id"}]}',
-        '{"format": 1, "machine": {"id": "x"}, "containers": [{"id": 5, "name": "x"}]}',
-        '{"format": 1, "machine": {"id": "x"}, "containers": [{"id": "x", "exposed": [[]]}]}',
+        '{"format": 1, "machine": {"id": "x"}, "containers": ["{\\"name\\": \\"no id\\"}"]}',
+        '{"format": 1, "machine": {"id": "x"}, "containers": ["{\\"id\\": 5, \\"name\\": \\"x\\"}"]}',
+        '{"format": 1, "machine": {"id": "x"}, "containers": ["{\\"id\\": \\"x\\", \\"exposed\\": [[]]}"]}',
+        '{"format": 1, "machine": {"id": "x"}, "containers": ["{"]}',
+        '{"format": 1, "machine": {"id": "x"}, "containers": [[]]}',
         '{"format": 1, "machine": {"id": "x"}, "problems": [[1]]}',
         "[" * 100_000,
     ],
@@ -80,3 +83,14 @@ def test_what_a_later_version_adds_is_ignored() -> None:
 def test_what_is_no_snapshot_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read(text)
+
+
+def test_what_is_told_in_the_same_words_is_the_identical_object() -> None:
+    reader = Reader()
+    one, two = container("one", 1), container("two", 2)
+    before = reader.read(line(MachineSnapshot("engine", MACHINE, (one, two)))).containers
+    after = reader.read(line(MachineSnapshot("engine", MACHINE, (one, replace(two, stopping=True))))).containers
+    assert after[0] is before[0]
+    assert after[1] == replace(before[1], stopping=True)
+    moved = reader.read(line(MachineSnapshot("engine", Machine("other"), (one,)))).containers
+    assert moved[0].machine == Machine("other")

@@ -61,7 +61,8 @@ class Agents:
         for identity in before.containers.keys() - found.keys():
             self._builder.remove(identity)
         for identity, container in found.items():
-            if before.containers.get(identity) != container:
+            held = before.containers.get(identity)
+            if held is not container and held != container:
                 self._builder.set(container)
         part = self._parts[snapshot.id] = Part(snapshot, before.speakers | {speaker}, containers=found)
         self._situate(part)

@@ -1,8 +1,9 @@
 """What an agent tells of its machine: one line of JSON, whole each time, for `longshore agent` and its subscribers.
 
     {"format": 1, "machine": {"id": …, "name": …, "address": …, "zone": …}, "stale": "", "problems": […],
-     "containers": [{"id": …, "name": …, …}]}
+     "containers": ["{\\"id\\": …, \\"name\\": …, …}", …]}
 
+Each container is JSON inside of a text: a subscriber reads only those texts that are new to it.
 Fields that have their default value are left out, and fields that are not known are ignored, so that agents and
 balancers of neighbouring versions understand each other. The environment of containers is never told: it holds secrets.
 """
@@ -53,12 +54,32 @@ def line(snapshot: MachineSnapshot, spelled: Callable[[Container], str] = spell)
         "stale": snapshot.stale,
         "problems": [[each.where, each.what, each.hint, each.service] for each in snapshot.problems],
     }
-    containers = ",".join(map(spelled, snapshot.containers))
-    return f'{json.dumps(head, separators=(",", ":"))[:-1]},"containers":[{containers}]}}\n'.encode()
+    head["containers"] = [spelled(container) for container in snapshot.containers]
+    return f"{json.dumps(head, separators=(',', ':'))}\n".encode()
+
+
+class Reader:
+    """Reads the lines of one agent. A container that is told in the same words as before is the identical object."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Container] = {}
+        self._machine: Machine | None = None
+
+    def read(self, text: bytes | str) -> MachineSnapshot:
+        """Read a line. Raises ValueError saying what is wrong."""
+        snapshot, self._known = _read(text, self._known, self._machine)
+        self._machine = snapshot.machine
+        return snapshot
 
 
 def read(text: bytes | str) -> MachineSnapshot:
-    """Read a line. Raises ValueError saying what is wrong."""
+    """Read one line. Raises ValueError saying what is wrong."""
+    return _read(text, {}, None)[0]
+
+
+def _read(
+    text: bytes | str, known: Mapping[str, Container], before: Machine | None
+) -> tuple[MachineSnapshot, dict[str, Container]]:
     try:
         document = json.loads(text)
         if document["format"] != FORMAT:
@@ -66,13 +87,12 @@ def read(text: bytes | str) -> MachineSnapshot:
         about = document["machine"]
         words = [str(about.get(name, "")) for name in ("name", "address", "zone")]
         machine = Machine(*words)
-        return MachineSnapshot(
-            str(about["id"]),
-            machine,
-            tuple(_container(each, machine) for each in document.get("containers", ())),
-            tuple(Problem(*map(str, each[:4])) for each in document.get("problems", ())),
-            str(document.get("stale", "")),
-        )
+        same = known if machine == before else {}
+        told = dict.fromkeys(document.get("containers", ()))
+        containers = {each: same.get(each) or _container(json.loads(each), machine) for each in told}
+        problems = tuple(Problem(*map(str, each[:4])) for each in document.get("problems", ()))
+        stale = str(document.get("stale", ""))
+        return MachineSnapshot(str(about["id"]), machine, tuple(containers.values()), problems, stale), containers
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ValueError(f"it is no snapshot of a machine: {error!r}") from error
 

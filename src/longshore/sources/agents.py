@@ -24,7 +24,7 @@ from longshore.config.fields import split_address
 from longshore.config.swarm import AgentsSource
 from longshore.core.agents import Agents
 from longshore.core.drafts import Options
-from longshore.core.machine_snapshot import MachineSnapshot, read
+from longshore.core.machine_snapshot import MachineSnapshot, Reader
 from longshore.core.model import Problem, Service, Snapshot
 from longshore.sources.docker import Patience, back_off
 from longshore.sources.docker_here import ids_of_this_process
@@ -198,12 +198,12 @@ async def _places(settings: AgentsSource, hearing: Hearing) -> set[str]:
 
 async def _follow(place: str, settings: AgentsSource, hearing: Hearing, patience: Patience) -> None:
     """Hear one agent, again and again, for as long as one is to be found there."""
-    tries = 0
+    tries, reader = 0, Reader()
     while hearing.wants(place):
         try:
             async with hear(*split_address(place), await _access(settings)) as lines:
                 async for line in lines:
-                    hearing.told(place, _read(line, place))
+                    hearing.told(place, _read(reader, line, place))
                     tries = 0
         except AgentError as fault:
             hearing.lost(place, fault)
@@ -211,9 +211,9 @@ async def _follow(place: str, settings: AgentsSource, hearing: Hearing, patience
         tries += 1
 
 
-def _read(line: bytes, place: str) -> MachineSnapshot:
+def _read(reader: Reader, line: bytes, place: str) -> MachineSnapshot:
     try:
-        return read(line)
+        return reader.read(line)
     except ValueError as error:
         raise AgentError(f"what answers at {place} is no agent of ours: {error}", "check the port") from error
 
