@@ -185,6 +185,21 @@ async def test_another_configuration_leaves_what_stands(tmp_path: Path, monkeypa
         await eventually(lambda: second.closed is False, what="the old place is withdrawn from")
 
 
+async def test_a_holder_that_fails_is_said_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine()
+    async with serving(engine) as host:
+        desk = Desk(tmp_path, host, monkeypatch)
+        monkeypatch.setattr(FakeHolder, "run", _fail)
+        async with at_work(desk):
+            await eventually(lambda: any("failed by a defect" in each.what for each in desk.registrar.problems()))
+            public("one", engine)
+            await desk.until("one")
+
+
+async def _fail(_: FakeHolder) -> None:
+    raise RuntimeError("a defect")
+
+
 async def test_this_host_s_address_may_be_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is said once, and what has an address of its own is registered all the same."""
     monkeypatch.setattr("longshore.agent.register_address._towards", lambda _: "")

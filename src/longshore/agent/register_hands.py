@@ -15,6 +15,7 @@ from longshore.agent.register_leases import Leases, holds
 from longshore.config.load import Loaded
 from longshore.config.registries import Registry
 from longshore.core.entries import Entry
+from longshore.core.model import Problem
 from longshore.registries.hold import Holder
 
 TAKEOVER = 10.0  # seconds that a new place may take to hold everything before the old one is left
@@ -45,6 +46,7 @@ class Hands:
         self._hands: dict[str, Hand] = {}
         self._wanted: dict[str, Entry] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+        self._failed: dict[str, Problem] = {}  # by registry
 
     def want(self, entries: Mapping[str, Entry]) -> None:
         """Say what must stand in every registry from now on."""
@@ -79,11 +81,16 @@ class Hands:
         await asyncio.gather(*(self._end(hand, keep=keep) for hand in self._hands.values()))
         self._hands.clear()
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Holders that failed by a defect."""
+        return tuple(problem for name, problem in self._failed.items() if name in self._hands)
+
     def _begin(self, loaded: Loaded, name: str, source: Registry, ttl: float) -> Hand:
         holder = holder_of(loaded, name, self._owner, ttl)
         if self._wanted is not None:
             holder.want(self._wanted)
-        return Hand(holder, source, ttl, asyncio.create_task(_forever(name, holder), name=f"registry {name}"))
+        return Hand(holder, source, ttl, asyncio.create_task(self._forever(name, holder), name=f"registry {name}"))
 
     async def _leave(self, name: str, old: Hand, new: Hand) -> None:
         """Withdraw from an old place once everything stands in the new one."""
@@ -102,13 +109,15 @@ class Hands:
         await asyncio.gather(hand.task, return_exceptions=True)
         await hand.holder.close(keep=keep)
 
-
-async def _forever(name: str, holder: Holder) -> None:
-    """A holder never ends; if it does, it is a defect that must not end the others."""
-    backoff = Backoff(1.0, 60.0)
-    while True:
-        try:
-            await holder.run()
-        except Exception:
-            log.exception("a registry's holder failed and is started again; please report this", registry=name)
-        await asyncio.sleep(backoff.next())
+    async def _forever(self, name: str, holder: Holder) -> None:
+        """A holder never ends; if it does, it is a defect that must not end the others."""
+        backoff = Backoff(1.0, 60.0)
+        while True:
+            try:
+                await holder.run()
+            except Exception:
+                log.exception("a registry's holder failed and is started again; please report this", registry=name)
+                what = "its holder failed by a defect and is started again; the log says more"
+                self._failed[name] = Problem(f"registry {name}", what, "please report it")
+                self._leases.poke()
+            await asyncio.sleep(backoff.next())

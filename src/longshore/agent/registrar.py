@@ -126,6 +126,7 @@ class Registrar:
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong."""
         found = [*self._address_problems(), *self._view.problems, *self._book.problems(), *self._leases.problems()]
+        found += self._hands.problems
         if self._delays.problem:
             found.append(self._delays.problem)
         return tuple(dict.fromkeys(found))
