@@ -21,6 +21,7 @@ from longshore.config import load
 from longshore.config.load import Loaded
 from longshore.core.entries import Entry
 from longshore.registries.hold import LeaseStatus
+from longshore.sources.docker import Patience
 from tests.clients.fake_engine import FakeEngine, serving
 from tests.lab.waiting import eventually
 
@@ -163,6 +164,20 @@ async def test_while_the_engine_is_away_everything_stays(tmp_path: Path, monkeyp
         public("two", engine, 2)
         async with serving(engine, socket):
             await desk.until("one", "two")
+
+
+async def test_an_event_that_was_lost_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's list is compared now and then."""
+    monkeypatch.setattr(registrar, "PATIENCE", Patience(compare=0.05))
+    engine = FakeEngine()
+    one = public("one", engine)
+    async with serving(engine) as host, at_work(Desk(tmp_path, host, monkeypatch)) as desk:
+        await desk.until("one")
+        monkeypatch.setattr(engine, "emit", lambda *_, **__: 0.0)
+        public("two", engine, 2)
+        await desk.until("one", "two")
+        engine.state(one, Status="exited")
+        await desk.until("two")
 
 
 async def test_another_configuration_leaves_what_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
