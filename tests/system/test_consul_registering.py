@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from longshore.core.entries import Entry
+from longshore.core.entries import COPY, Entry
 from longshore.registries.hold import Holder
 from tests.lab.consul import Consul
 from tests.lab.consul_hand import holder_of, notes, running, standing, until_state, until_there
@@ -152,6 +152,21 @@ async def test_services_of_others_are_never_touched(consul: Consul) -> None:
         await until_state(holder, one="held", two="held", hand="refused")
     await holder.close(keep=False)
     assert consul.ask("GET", "agent/services") == {"web/hand": hand}
+
+
+async def test_a_copy_gives_way_to_the_original_and_goes_without_a_word(consul: Consul) -> None:
+    copy, mine = entry("one", 9999, owner=f"{COPY}etcd"), entry("one")
+    async with running(sync := holder_of(consul, copy.owner)), running(holder := holder_of(consul)):
+        sync.want(wish(copy))
+        await until_there(consul, copy)
+        holder.want(wish(mine))
+        await until_there(consul, mine)
+        await until_state(sync, one="refused")
+        holder.want({})
+        await until_there(consul, copy)
+        sync.want({})
+        await until_there(consul)
+        await until_state(sync)
 
 
 async def test_what_somebody_removes_or_overwrites_is_mended_or_told(consul: Consul) -> None:

@@ -22,7 +22,7 @@ from typing import TypeVar
 from longshore.clients.consul import ConsulClient, Patience
 from longshore.clients.consul_connect import ConsulSettings, client_of
 from longshore.clients.consul_faults import CheckGoneError, ConsulError, DeniedError, not_consul
-from longshore.core.entries import Entry
+from longshore.core.entries import COPY, Entry
 from longshore.core.layouts import consul
 from longshore.registries.consul_standing import Standings, Wanted, written
 from longshore.registries.hold import MOST_WRITES, LeaseStatus
@@ -99,9 +99,9 @@ class ConsulHolder:
                 if keep:
                     await self._renew_all(client)
                     return
-                await _all(self._leave(client, key) for key in self._standings.ours)
+                await _all(self._leave(client, key) for key in list(self._standings.ours))
                 await asyncio.sleep(self._pace.linger if self._standings.ours else 0.0)
-                await _all(self._deregister(client, key) for key in self._standings.ours)
+                await _all(self._deregister(client, key) for key in list(self._standings.ours))
         except (ConsulError, TimeoutError) as error:
             self._standings.trouble = str(error) or "Consul took too long to withdraw"
             return
@@ -196,6 +196,8 @@ class ConsulHolder:
 
     async def _leave(self, client: ConsulClient, key: str) -> bool:
         """Say that an entry goes on purpose: from now on nobody uses it, and nobody takes its end for an accident."""
+        if self._owner.startswith(COPY):  # that a copy goes says nothing of the endpoint
+            return await self._deregister(client, key)
         async with self._writing:
             with contextlib.suppress(CheckGoneError, DeniedError):
                 await client.fail(consul.check_id(key), consul.LEAVING)
