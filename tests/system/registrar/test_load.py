@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.lab.balancer import Balancer
+from tests.lab.consul import Consul
 from tests.lab.engine import Engine
 from tests.lab.etcd import Etcd
 from tests.lab.zookeeper import ZooKeeper
@@ -28,6 +29,9 @@ def sources(request: pytest.FixtureRequest, etcd: Etcd) -> Iterator[dict[str, An
         case "zookeeper":
             with ZooKeeper() as ensemble:
                 yield {"zookeeper": {"hosts": ensemble.hosts}}
+        case "consul":
+            with Consul() as agent:
+                yield {"consul": {"address": agent.address()}}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,7 @@ def sources(request: pytest.FixtureRequest, etcd: Etcd) -> Iterator[dict[str, An
         ("2.6", "routed", "etcd"),
         ("3.4", "routed", "etcd"),
         ("3.4", "routed", "zookeeper"),
+        ("3.4", "routed", "consul"),
     ],
     indirect=["sources"],
 )
