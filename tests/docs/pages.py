@@ -63,7 +63,9 @@ def longshore_commands(line: str) -> Iterator[list[str]]:
     """Yield the words after `longshore` of every longshore command in a line of shell, empty if there are none."""
     words = shlex.split(line, comments=True)
     for place, word in enumerate(words):
-        if word.rpartition("/")[2] == "longshore" and (place == 0 or not words[place - 1].startswith("-")):
+        before = words[place - 1] if place else ""
+        container = words[0] == "docker" and before != "longshore"  # of that name; in it, `longshore` runs
+        if word.rpartition("/")[2] == "longshore" and not before.startswith("-") and not container:
             rest = words[place + 1 :]
             end = next((i for i, each in enumerate(rest) if _ENDS.fullmatch(each)), len(rest))
             yield rest[:end]

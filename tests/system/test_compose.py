@@ -30,7 +30,7 @@ def project(engine: Engine, *files: str) -> Iterator[Run]:
         **os.environ,
         "DOCKER_HOST": engine.host,
         "DOCKER_SOCKET": str(engine.socket),
-        "LONGSHORE_IMAGE": load(engine),
+        "BALANCER_IMAGE": load(engine),
         "IMAGE": WEB,
         "COMPOSE_ANSI": "never",
     }
