@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from longshore.agent import silence
 from longshore.agent.connect import Setup
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Done, Driver
@@ -127,6 +128,7 @@ class Balancer:
             "look": forever("look", self._look),
             "supervise": forever("supervise", self._supervise),
             "clock": forever("clock", self._clock),
+            "silence": forever("silence", lambda: silence.watch(lambda: self.driver.running, self.journal.add)),
         }
 
     async def _rounds(self) -> None:
