@@ -26,7 +26,7 @@ from longshore.config.load import Loaded
 from longshore.core import places, spec, values
 from longshore.core.entries import Entry
 from longshore.core.places import joined
-from longshore.core.registered_entry import PREFIX
+from longshore.core.registered_labels import PREFIX
 from longshore.core.values import RefusedError, shown
 from longshore.registries.hold import Holder, LeaseStatus
 

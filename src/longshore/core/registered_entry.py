@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Literal
 
 from longshore.core import spec, values
 from longshore.core.conditions import Condition
 from longshore.core.entries import Broken, Entry, Setting
 from longshore.core.grouping import tidy
-from longshore.core.layouts import Layout, payload
+from longshore.core.layouts import Layout
 from longshore.core.model import Endpoint, EndpointState, Mode, Policy, Problem, Route
 from longshore.core.places import ip
+from longshore.core.registered_labels import PREFIX, Parts, labels_said, name_of, parts_of
 from longshore.core.spec import Spec
 from longshore.core.values import RefusedError, shown
 
-PREFIX = "longshore."
 LONGEST_ID = 250
 _ENDPOINT_KEYS = frozenset(
     {"enable", "service", "port", "network", "address", "weight", "backup", "zone"}
@@ -148,23 +147,23 @@ def contribution_of(key: str, value: Value, options: Options, known: Known) -> C
             return Contribution(problems=(Problem(where, found.what, found.hint or "it is passed over"),))
         case Setting():
             return _setting(key, found, where)
-    labels = {payload.label_key(label): value for label, value in found.labels}
+    said = labels_said(found.labels)
+    labels = said.labels
     if not all(condition.holds(labels) for condition in options.labels) or not set(options.tags) <= set(found.tags):
         return Contribution()
     picks = [pick for pick in options.picks if pick.takes(key, found, labels)]
     if not picks and options.find == "named":
         return Contribution()
     drafting = _Drafting(key, found, where, options, known)
-    ours = sorted((label[len(PREFIX) :], value) for label, value in labels.items() if label.startswith(PREFIX))
-    own, faults = _checked(tuple(ours))
+    own = said.own
     if own is None:
         prefix = f"label {PREFIX}"
-        return Contribution(problems=tuple(spec.problem_of(fault, where, prefix) for fault in faults))
+        return Contribution(problems=tuple(spec.problem_of(fault, where, prefix) for fault in said.faults))
     if not own.enable:
         return Contribution()
     try:
         endpoint = drafting.endpoint(own)
-        drafts = tuple(drafting.drafts(own, endpoint, picks))
+        drafts = tuple(drafting.drafts(own, said.parts, endpoint, picks))
     except RefusedError as refusal:
         problem = Problem(where, str(refusal), refusal.hint, tidy(found.service))
         return Contribution(problems=(*drafting.problems, problem), host=drafting.host)
@@ -173,19 +172,19 @@ def contribution_of(key: str, value: Value, options: Options, known: Known) -> C
 
 def standing(pick: Pick) -> Draft:
     """Give the draft of a service that the operator said, as long as no entry belongs to it."""
-    mode, routes, policy = _parts(pick.spec)
+    mode, routes, policy = parts_of(pick.spec)
     return Draft("", pick.name, pick.spec, mode, routes, policy, rank=(True, True, 0.0, ""))
 
 
 def _setting(key: str, setting: Setting, where: str) -> Contribution:
-    own, faults = _checked(tuple((label.removeprefix(PREFIX), value) for label, value in setting.labels))
+    own, faults = spec.check({label.removeprefix(PREFIX): value for label, value in setting.labels})
     if own is None:
         return Contribution(problems=tuple(spec.problem_of(fault, where) for fault in faults))
     try:
         name = values.name(setting.service)
     except RefusedError:
         return Contribution()  # the entries of that service say so
-    mode, routes, policy = _parts(own)
+    mode, routes, policy = parts_of(own)
     return Contribution((Draft(key, name, own, mode, routes, policy, rank=(False, True, 0.0, key)),))
 
 
@@ -196,22 +195,24 @@ class _Drafting:
     where: str
     options: Options
     known: Known
+    ip: str | None = field(init=False)
     host: str = field(init=False)  # the name to look up, "" for an IP address
     problems: list[Problem] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.host = "" if ip(self.entry.host) else self.entry.host
+        self.ip = ip(self.entry.host)
+        self.host = "" if self.ip else self.entry.host
 
-    def drafts(self, own: Spec, endpoint: Endpoint | None, picks: list[Pick]) -> Iterator[Draft]:
+    def drafts(self, own: Spec, parts: Parts, endpoint: Endpoint | None, picks: list[Pick]) -> Iterator[Draft]:
         entry = self.entry
         for pick in picks:
-            mode, routes, policy = _parts(pick.spec)
+            mode, routes, policy = parts_of(pick.spec)
             rank = (True, True, entry.since, self.key)
             theirs = endpoint and self._picked(endpoint, pick, own)
             yield Draft(self.key, pick.name, pick.spec, mode, routes, policy, theirs, entry.owner, rank)
         if not picks:
             name = self._name(own.service or entry.service)
-            mode, routes, policy = _parts(own)
+            mode, routes, policy = parts
             rank = (False, not own.given <= _ENDPOINT_KEYS, entry.since, self.key)
             yield Draft(self.key, name, own, mode, routes, policy, endpoint, entry.owner, rank)
 
@@ -226,7 +227,7 @@ class _Drafting:
         entry, known = self.entry, self.known
         if not entry.id or len(entry.id) > LONGEST_ID or not entry.id.isprintable():
             raise RefusedError(f"{shown(entry.id)} cannot be the id of an endpoint")
-        address = ip(entry.host) or known.addresses.get(entry.host) or known.earlier.get(entry.id)
+        address = self.ip or known.addresses.get(entry.host) or known.earlier.get(entry.id)
         if why := known.failures.get(entry.host):
             hint = f"the last address {address} stays in use" if address else "it gets no traffic until it does"
             self.problems.append(
@@ -261,7 +262,7 @@ class _Drafting:
 
     def _name(self, name: str) -> str:
         try:
-            return values.name(name)
+            return name_of(name)
         except RefusedError:
             what = f"{shown(name)} cannot be the name of a service" if name else "says no service"
             hint = f"name it in `services:` with `from: {{source: {self.options.source}, …}}`"
@@ -275,18 +276,3 @@ def _state(entry: Entry) -> tuple[EndpointState, str]:
     if entry.status == "critical":
         return EndpointState.WAITING, "which says it is not healthy"
     return EndpointState.READY, ""
-
-
-def _checked(pairs: tuple[tuple[str, str], ...]) -> tuple[Spec | None, tuple[spec.Fault, ...]]:
-    """Replicas carry the same labels: they are read once, and share one Spec. Oversized ones are not kept."""
-    return _remembered(pairs) if sum(len(value) for _, value in pairs) < 4096 else spec.check(dict(pairs))
-
-
-@lru_cache(maxsize=2048)
-def _remembered(pairs: tuple[tuple[str, str], ...]) -> tuple[Spec | None, tuple[spec.Fault, ...]]:
-    return spec.check(dict(pairs))
-
-
-@lru_cache(maxsize=2048)
-def _parts(said: Spec) -> tuple[Mode, tuple[Route, ...], Policy]:
-    return spec.service_parts(said)
