@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from bench import churn, dataplane, outages, propagation, registration
+from bench import agents, churn, dataplane, outages, propagation, registration, swarm
 from bench.table import machine
 from tests.lab import network
 from tests.lab.binaries import SERIES
@@ -33,7 +33,11 @@ def main() -> int:
     meeting.add_argument("--registry", nargs="+", choices=registration.KINDS, default=registration.KINDS)
     failing = chosen.add_parser("outages", help="a host's power cut; a registry without its leader, without its quorum")
     failing.add_argument("--registry", nargs="+", choices=outages.KINDS, default=outages.KINDS)
-    for each in (timing, losing, serving, meeting, failing):
+    telling = chosen.add_parser("agents", help="from a start on one machine to traffic on another, told by an agent")
+    telling.add_argument("--starts", type=int, default=30, help="starts of each contender (30)")
+    rolling = chosen.add_parser("swarm", help="requests lost while services of a Swarm change; its manager's load")
+    rolling.add_argument("--rate", type=float, default=500, help="requests a second (500)")
+    for each in (timing, losing, serving, meeting, failing, telling, rolling):
         each.add_argument("--haproxy", nargs="+", choices=SERIES, default=[SERIES[0], SERIES[-1]], metavar="SERIES")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -48,6 +52,10 @@ def main() -> int:
         met = registration.run(wish.haproxy, wish.registry, wish.starts)
     elif wish.benchmark == "outages":
         met = outages.run(wish.haproxy, wish.registry)
+    elif wish.benchmark == "agents":
+        met = agents.run(wish.haproxy, wish.starts)
+    elif wish.benchmark == "swarm":
+        met = swarm.run(wish.haproxy[-1], wish.rate)
     else:
         met = churn.run(wish.haproxy, wish.rate, wish.only)
     print(f"\n{machine()}; {time.monotonic() - began:.0f} s")

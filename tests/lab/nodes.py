@@ -120,6 +120,11 @@ class Node(EngineClient):
     def _inside(self) -> list[str]:
         return ["nsenter", "--target", str(self._init), *NAMESPACES, "--"]
 
+    @property
+    def engine_pid(self) -> int:
+        """The process id of its dockerd, as this machine sees it."""
+        return child_of(self._dockerd)
+
     def stop(self) -> None:
         """End the engine politely; the machine stays."""
         if self._dockerd is not None:
