@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from bench import agents, churn, dataplane, outages, propagation, registration, swarm
+from bench import agents, churn, dataplane, outages, propagation, registration, scale, swarm
 from bench.table import machine
 from tests.lab import network
 from tests.lab.binaries import SERIES
@@ -37,7 +37,9 @@ def main() -> int:
     telling.add_argument("--starts", type=int, default=30, help="starts of each contender (30)")
     rolling = chosen.add_parser("swarm", help="requests lost while services of a Swarm change; its manager's load")
     rolling.add_argument("--rate", type=float, default=500, help="requests a second (500)")
-    for each in (timing, losing, serving, meeting, failing, telling, rolling):
+    growing = chosen.add_parser("scale", help="what 10,000 endpoints cost, beside 100")
+    growing.add_argument("--changes", type=int, default=400, help="changes of each size, ten a second (400)")
+    for each in (timing, losing, serving, meeting, failing, telling, rolling, growing):
         each.add_argument("--haproxy", nargs="+", choices=SERIES, default=[SERIES[0], SERIES[-1]], metavar="SERIES")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -56,6 +58,8 @@ def main() -> int:
         met = agents.run(wish.haproxy, wish.starts)
     elif wish.benchmark == "swarm":
         met = swarm.run(wish.haproxy[-1], wish.rate)
+    elif wish.benchmark == "scale":
+        met = scale.run(wish.haproxy, wish.changes)
     else:
         met = churn.run(wish.haproxy, wish.rate, wish.only)
     print(f"\n{machine()}; {time.monotonic() - began:.0f} s")

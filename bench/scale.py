@@ -6,9 +6,9 @@ thousand servers too when it starts; that takes it as long as it takes it, and i
 
 *One change*: the processor time of the whole longshore process, user and system, for one endpoint that is registered or
 withdrawn: watch, services, merge, first check, plan, commands, and what is written to disk afterwards. What the process
-takes anyway (it asks HAProxy for its checks' results, compares now and then) is measured right before, while nothing
-changes, and subtracted. Changes come one by one, PACE a second; the two sizes take turns, so that a disturbed minute
-disturbs both.
+takes anyway (it asks HAProxy for its checks' results, compares now and then) is measured right before, for as long and
+while nothing changes, and subtracted. The two sizes run side by side and take turns with their changes, so that a
+disturbed minute disturbs both.
 
 All endpoints are one web service on as many loopback addresses: each answers its first check.
 """
@@ -16,17 +16,17 @@ All endpoints are one web service on as many loopback addresses: each answers it
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
-import os
 import statistics
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from bench.table import ms, table
+from longshore.agent.collecting import collect_seldom
 from longshore.clients.etcd import EtcdClient
 from longshore.config.schema import EtcdSource
 from longshore.core.layouts import layout_of
@@ -45,8 +45,7 @@ SIZES = ((10, 10), (1000, 10))  # services, endpoints of each
 START_BAR = 3.0
 CHANGE_BAR = 1.5
 PACE = 10.0  # changes a second
-ROUNDS = 4
-IDLE = 10.0  # seconds in which nothing changes, measured for what the process takes anyway
+AFTER = 3.0  # seconds after the last change, in which it is written to disk
 LISTS = 5
 
 
@@ -60,35 +59,23 @@ class Town:
     services: int
     port: int
     ready: float = 0.0  # seconds until it served everything
-    idle: list[float] = field(default_factory=list)  # processor seconds a second
-    changes: list[float] = field(default_factory=list)  # processor seconds a change
+    idle: float = 0.0  # processor seconds a second while nothing changes
+    change: float = 0.0  # processor seconds a change
 
     def cpu(self) -> float:
         """Processor seconds that the process has used so far."""
-        fields = open(f"/proc/{self.balancer.pid}/stat").read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        threads = Path(f"/proc/{self.balancer.pid}/task").iterdir()
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
-    def rest(self) -> None:
-        """Measure what it takes while nothing changes."""
-        began, used = time.monotonic(), self.cpu()
-        time.sleep(IDLE)
-        self.idle.append((self.cpu() - used) / (time.monotonic() - began))
-
-    def change(self, count: int) -> None:
-        """Register and withdraw endpoints one by one, and measure; files may be written for a while afterwards."""
-        began, used = time.monotonic(), self.cpu()
-        for number in range(count):
-            service, registered_ = (number // 2) % self.services, number % 2 == 0
-            key = f"{self.prefix}/{name_of(service)}/more"
-            if registered_:
-                self.etcd.put(key, value_of(service, f"127.9.{service % 250}.{service // 250 + 1}", self.port, "more"))
-            else:
-                self.etcd.delete(key)
-            self._await(service, there=registered_)
-            time.sleep(max(0.0, began + (number + 1) / PACE - time.monotonic()))
-        time.sleep(4 / PACE)
-        seconds = time.monotonic() - began
-        self.changes.append((self.cpu() - used - seconds * statistics.median(self.idle)) / count)
+    def turn(self, number: int) -> None:
+        """Register an endpoint, or withdraw it at the next turn, and wait until HAProxy knows."""
+        service, comes = (number // 2) % self.services, number % 2 == 0
+        key = f"{self.prefix}/{name_of(service)}/more"
+        if comes:
+            self.etcd.put(key, value_of(service, f"127.9.{service % 250}.{service // 250 + 1}", self.port, "more"))
+        else:
+            self.etcd.delete(key)
+        self._await(service, there=comes)
 
     def _await(self, service: int, *, there: bool) -> None:
         """Wait until HAProxy has the endpoint, or sends it nothing more."""
@@ -109,6 +96,7 @@ class Town:
 
 
 def name_of(service: int) -> str:
+    """The name of a service by its number."""
     return f"shop-{service:04}"
 
 
@@ -182,6 +170,24 @@ def started(stack: ExitStack, etcd: Etcd, series: str, size: tuple[int, int], we
     return town
 
 
+def measure(towns: Sequence[Town], changes: int) -> None:
+    """Let nothing change for as long as the changes will take; then let them take turns, PACE a second each."""
+    length = changes / PACE + AFTER
+    for changing in (False, True):
+        began, used = time.monotonic(), [town.cpu() for town in towns]
+        for number in range(changes) if changing else ():
+            for town in towns:
+                town.turn(number)
+            time.sleep(max(0.0, began + (number + 1) / PACE - time.monotonic()))
+        time.sleep(max(0.0, began + length - time.monotonic()))
+        seconds = time.monotonic() - began
+        for town, before in zip(towns, used, strict=True):
+            if changing:
+                town.change = (town.cpu() - before - seconds * town.idle) / changes
+            else:
+                town.idle = (town.cpu() - before) / seconds
+
+
 def run(series: Sequence[str], changes: int) -> bool:
     """Measure with each HAProxy, print tables, and say whether every bar was met."""
     rows, met = list[list[str]](), True
@@ -192,16 +198,16 @@ def run(series: Sequence[str], changes: int) -> bool:
                 towns = [started(stack, etcd, each, size, web) for size in SIZES]
                 for town in towns:
                     until(lambda town=town: quiet(town), 60, "nothing is left to do", every=0.5)  # type: ignore[misc]
-                for turn in range(ROUNDS):
-                    for town in towns if turn % 2 else reversed(towns):
-                        town.rest()
-                        town.change(changes // ROUNDS // 2 * 2)
-                small, large = (statistics.median(town.changes) for town in towns)
+                measure(towns, changes)
+                small, large = (town.change for town in towns)
                 met = met and large / small <= CHANGE_BAR
-                rows.append([version(haproxy(each)), str(changes), ms(small), ms(large), verdict(large / small, CHANGE_BAR)])
+                rows.append(
+                    [version(haproxy(each)), str(changes), ms(small), ms(large), verdict(large / small, CHANGE_BAR)]
+                )
                 starts.append([version(haproxy(each)), *(f"{town.ready:.1f}" for town in towns)])
         prefix = f"/scale/{SIZES[1][0] * SIZES[1][1]}"
         listed, read = list[float](), list[float]()
+        collect_seldom()  # as `longshore up` does
         for _ in range(LISTS):
             listed.append(asyncio.run(bare(etcd, prefix)))
             read.append(asyncio.run(known(etcd, prefix, SIZES[1][0])))
@@ -209,7 +215,12 @@ def run(series: Sequence[str], changes: int) -> bool:
     met = met and ours / floor <= START_BAR
     sizes = [f"{count * each:,} endpoints" for count, each in SIZES]
     print(f"Start with {sizes[1]}, in ms:\n")
-    print(table(["", "bare list", "known as services", "ratio"], [["etcd 3.5", ms(floor), ms(ours), verdict(ours / floor, START_BAR)]]))
+    print(
+        table(
+            ["", "bare list", "known as services", "ratio"],
+            [["etcd 3.5", ms(floor), ms(ours), verdict(ours / floor, START_BAR)]],
+        )
+    )
     print("\nFrom `longshore up` to the first answer, in s:\n")
     print(table(["HAProxy", *sizes], starts))
     print("\nProcessor time of one change, in ms:\n")
@@ -218,6 +229,7 @@ def run(series: Sequence[str], changes: int) -> bool:
 
 
 def verdict(ratio: float, bar: float) -> str:
+    """A ratio, and whether it is within its bar."""
     return f"{ratio:.2f}" + ("" if ratio <= bar else " MISSED")
 
 

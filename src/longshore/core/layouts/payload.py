@@ -54,7 +54,8 @@ def document(value: bytes) -> dict[str, Any]:
     if len(value) > LARGEST:
         raise UnreadableError(f"is {len(value):,} bytes large; at most {LARGEST:,} are read")
     try:
-        found = json.loads(value)
+        plain = value[:1] == b"{" and value[1:2] != b"\0"  # UTF-8 without a mark, as nearly all of them are
+        found = json.loads(value.decode() if plain else value)
         if _SURROGATE.search(value):
             json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
@@ -122,7 +123,7 @@ def labels_of(found: Mapping[str, Any], key: str = "labels") -> tuple[tuple[str,
         raise UnreadableError(f"{key} is not a JSON object")
     if len(labels) > MOST_LABELS:
         raise UnreadableError(f"has {len(labels):,} labels; at most {MOST_LABELS} are read")
-    return tuple(sorted((name, _label(name, value)) for name, value in labels.items() if value is not None))
+    return tuple(sorted([(name, _label(name, value)) for name, value in labels.items() if value is not None]))
 
 
 def label_key(key: str) -> str:
