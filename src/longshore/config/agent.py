@@ -13,7 +13,7 @@ from longshore.core import places
 from longshore.core.values import RefusedError, shown
 
 
-def address(value: str) -> str:
+def ip_address(value: str) -> str:
     """Check an IP address."""
     if (found := places.ip(value)) is None:
         raise RefusedError(f"{shown(value)} is not an IP address", "write 10.0.0.5")
@@ -41,5 +41,5 @@ class AgentConfig(Engine):
     (`serve-tls.client-ca`) or only this machine can reach it."""
     serve_tls: AgentTls | None = None
     """Speak HTTPS."""
-    address: Annotated[str, AfterValidator(address)] | None = None
+    address: Annotated[str, AfterValidator(ip_address)] | None = None
     """The IP address at which balancers reach the published ports of this machine; default: the one the Swarm uses."""

@@ -32,8 +32,10 @@ class SwarmSource(Engine):
 
 def agent_address(value: Any) -> str:
     """Where an agent is, in one spelling: an IP address with a port."""
-    text = value if isinstance(value, str) else ""
-    host, port = split_address(text) if text else ("", 0)
+    try:
+        host, port = split_address(str(value))
+    except RefusedError:
+        host, port = "", 0
     if (address := places.ip(host)) is None:
         raise RefusedError(f"{shown(str(value))} is not the address of an agent", 'write "10.0.0.5:8404"')
     return places.joined(address, port)
