@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.clients.fake_engine import FakeEngine, serving
 from tests.lab.balancer import LONGSHORE
 from tests.lab.ports import free
-from tests.lab.waiting import eventually
+from tests.lab.waiting import until
 
 
 def environment(**settings: object) -> dict[str, str]:
@@ -45,11 +45,8 @@ async def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
         with (tmp_path / "log").open("w") as log:
             process = await asyncio.create_subprocess_exec(LONGSHORE, "agent", env=env, stdout=log, stderr=log)
 
-        async def ready() -> bool:
-            return await asyncio.to_thread(asked, port, "/readyz") == 200
-
         try:
-            await eventually(ready)
+            await asyncio.to_thread(until, lambda: asked(port, "/readyz") == 200)
             assert await asyncio.to_thread(asked, port, "/v1/snapshot") == 401
             told = json.loads(await asyncio.to_thread(answer, port, "/v1/snapshot", "secret"))
             assert [json.loads(each)["name"] for each in told["containers"]] == ["web"]
@@ -73,4 +70,6 @@ def asked(port: int, path: str) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
+    except OSError:
+        return 0  # it does not listen yet
     return 200
