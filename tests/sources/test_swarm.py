@@ -95,8 +95,10 @@ async def test_it_finds_itself_among_the_tasks(manager: FakeManager, monkeypatch
     """Asked over TCP, a manager does not know the container on another node; the list of tasks does."""
     monkeypatch.setattr(source, "ids_of_this_process", lambda: ("f" * 64,))
     manager.services.append(service("balancer"))
-    manager.put(task("balancer", 1, "h2", container="f" * 64, networks=[network("front", "10.77.0.99")]))
+    manager.put(task("balancer", 1, "h2", container="", state="starting"))
     async with serving(manager) as host, watching(host, ()) as seen:
+        await seen.until(lambda: seen.last.problems)
+        manager.put(task("balancer", 1, "h2", container="f" * 64, networks=[network("front", "10.77.0.99")]))
         await seen.until_state("web.1", READY)
         assert not seen.last.problems
 

@@ -171,6 +171,8 @@ async def _look_for_ever(
             swarm.take_services(await client.services())
         if "network" in kinds:
             await _situate(client, swarm, networks)
+        if not swarm.options.here.in_container:
+            _find_among_tasks(swarm, networks)
         changed = picture.looked()
         if leaving := swarm.leaving:
             swarm.take_leaving(leaving, await client.tasks(leaving))
@@ -183,18 +185,26 @@ async def _look_for_ever(
 
 
 async def _situate(client: SwarmClient, swarm: Swarm, networks: tuple[str, ...]) -> None:
-    """Find out which networks are ours: as a container of this engine, or as a task on any node."""
+    """Find out which networks are ours, as a container of this engine; `networks` are shared in any case."""
     try:
         here = (await find_place(client.engine)).here
     except DockerError as error:
         if error.status not in (401, 403, 404):
             raise
         here = Here()  # a socket proxy keeps containers to itself
-    if not here.in_container:
-        tasks = swarm.containers()
-        own = next((tasks[identity] for identity in ids_of_this_process() if identity in tasks), None)
-        if own is not None:
-            here = Here(frozenset(each.id for each in own.networks), in_container=True, container=own.container)
-    here = replace(here, networks=here.networks | frozenset(networks))
+    if here.in_container or not swarm.options.here.in_container:
+        _move(swarm, replace(here, networks=here.networks | frozenset(networks)))
+
+
+def _find_among_tasks(swarm: Swarm, networks: tuple[str, ...]) -> None:
+    """Find out which networks are ours, as a task on any node: its container is known once it has started."""
+    tasks = swarm.containers()
+    own = next((tasks[identity] for identity in ids_of_this_process() if identity in tasks), None)
+    if own is not None:
+        shared = frozenset((*(each.id for each in own.networks), *networks))
+        _move(swarm, Here(shared, in_container=True, container=own.container))
+
+
+def _move(swarm: Swarm, here: Here) -> None:
     if here != swarm.options.here:
         swarm.situate(replace(swarm.options, here=here))
