@@ -84,7 +84,10 @@ def of(etcd: Etcd, host: Host) -> set[str]:
 def test_a_host_that_loses_power_costs_no_request(
     hosts: Hosts, etcd: Etcd, register: Callable[..., HostRegistrar], balancer: HostBalancer
 ) -> None:
-    """Connections to it are silent, not closed: what was sent on them is asked elsewhere when nothing is heard."""
+    """Connections to it are silent, not closed: what was sent on them is asked elsewhere when nothing is heard.
+
+    That goes for requests it never got, and for those it was at work on (`slow`).
+    """
     one, two, _ = hosts
     for host in (one, two):
         register(host)
@@ -95,8 +98,12 @@ def test_a_host_that_loses_power_costs_no_request(
     with (
         Load(address=balancer.address, port=balancer.port, host="a.test", rate=60, timeout=30) as load,
         Load(address=balancer.address, port=balancer.port, host="a.test", rate=20, keep=False, timeout=30) as fresh,
+        Load(
+            address=balancer.address, port=balancer.port, host="a.test", path="/slow?2000", rate=3, timeout=60
+        ) as slow,
     ):
         load.more(60)
+        slow.more(3)
         assert of(etcd, one)
         one.power_off()
         until(lambda: not of(etcd, one), TTL + 20, "the entries of the dead host are gone")
@@ -104,6 +111,7 @@ def test_a_host_that_loses_power_costs_no_request(
         load.more(60)
     assert load.report.lost == 0, load.report
     assert fresh.report.lost == 0, fresh.report
+    assert slow.report.lost == 0, slow.report
 
 
 def test_a_host_that_reboots_comes_back_with_the_same_containers_once(

@@ -55,8 +55,9 @@ def _timeouts(service: Service, caps: Capabilities) -> Iterator[str]:
     yield "option redispatch 1"
     if not policy.only:
         yield "option allbackups"  # all of them share the traffic, not the first one alone
-    if service.mode == "tcp":
-        yield "option srvtcpka"
+    yield "option srvtcpka"
+    if service.mode == "http":  # a machine that lost its power says nothing: it is asked, while a request is with it
+        yield from ("srvtcpka-idle 5s", "srvtcpka-intvl 2s", "srvtcpka-cnt 3")
 
 
 def _check(service: Service, paths: Paths) -> Iterator[str]:
