@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from tests.lab import binaries, compose, consul, engine, etcd, image, web, zookeeper
+from tests.lab import binaries, compose, consul, engine, etcd, image, redis, shell, web, zookeeper
 from tests.lab.packages import PackagesError
 
 PARTS: dict[str, Callable[[], object]] = {
@@ -19,6 +19,8 @@ PARTS: dict[str, Callable[[], object]] = {
     "buildx": image.plugins,
     "the image's base": image.base,
     "web service": web.rootfs,
+    "Redis 7.0": redis.binary,
+    "busybox": shell.busybox,
     **{f"etcd {series}": partial(etcd.binary, series) for series in etcd.SERIES},
     "ZooKeeper 3.8": zookeeper.tree,
     "Consul 1.8": consul.binary,
