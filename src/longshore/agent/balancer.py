@@ -34,7 +34,7 @@ from longshore.haproxy.faults import ConfigError
 from longshore.haproxy.observe import ServerStat, stats
 
 FIRST_ANSWER = 10.0  # seconds that a start waits for every source's first answer
-DRIFT = 10.0  # seconds between looks for drift
+DRIFT = 10.0  # seconds between looks for drift, or 200 times as long as one takes
 LOOK = 1.0  # seconds between looks at HAProxy's health checks
 
 log = structlog.get_logger()
@@ -216,11 +216,14 @@ class Balancer:
             self.desired.save()
 
     async def _drift(self) -> None:
+        pause = DRIFT
         while True:
-            await asyncio.sleep(DRIFT)
+            await asyncio.sleep(pause)
+            began = time.monotonic()
             for found in await self.driver.drift():
                 self.journal.add("drift mended", found)
                 self.poke(recheck=True)
+            pause = max(DRIFT, 200 * (time.monotonic() - began))
 
     async def _look(self) -> None:
         while True:

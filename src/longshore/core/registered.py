@@ -171,7 +171,10 @@ class Registered:
 
     def _claim(self, key: str, before: Contribution, after: Contribution) -> None:
         """Note who says that an address is theirs; two hosts with one address are a mistake, or a lie."""
-        places = [{(d.endpoint.address, d.endpoint.port) for d in c.drafts if d.endpoint} for c in (before, after)]
+        places = [
+            {(d.endpoint.address, d.endpoint.port) for d in c.drafts if d.endpoint} if c.drafts else set()
+            for c in (before, after)
+        ]
         for place in places[0] - places[1]:
             self._claims[place].pop(key, None)
             if not self._claims[place]:
@@ -181,7 +184,9 @@ class Registered:
         for place in places[0] | places[1]:
             claims = self._claims.get(place, {})
             owners = sorted({owner for owner in claims.values() if owner}) if len(claims) > 1 else []
-            self._note(f"address {joined(*place)}", (self._contested(place, owners),) if len(owners) > 1 else ())
+            where = f"address {joined(*place)}"
+            if len(owners) > 1 or where in self._troubles:
+                self._note(where, (self._contested(place, owners),) if len(owners) > 1 else ())
 
     def _contested(self, place: tuple[str, int], owners: list[str]) -> Problem:
         listed = ", ".join(shown(owner)[1:-1] for owner in owners[:5])

@@ -123,6 +123,8 @@ def labels_of(found: Mapping[str, Any], key: str = "labels") -> tuple[tuple[str,
         raise UnreadableError(f"{key} is not a JSON object")
     if len(labels) > MOST_LABELS:
         raise UnreadableError(f"has {len(labels):,} labels; at most {MOST_LABELS} are read")
+    if set(map(type, labels.values())) == {str}:
+        return tuple(sorted(labels.items()))
     return tuple(sorted([(name, _label(name, value)) for name, value in labels.items() if value is not None]))
 
 
