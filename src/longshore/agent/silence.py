@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,13 +29,15 @@ HINT = "run longshore as root, or give it CAP_NET_ADMIN; until then such request
 
 async def watch(running: Callable[[], Running | None], said: Callable[[str, str], object]) -> None:
     """Look for silent connections of HAProxy to its servers, for ever, and cut them."""
-    refused = False
+    refused, took = False, 0.0
     while True:
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(max(LOOK, 50 * took))
+        began = time.monotonic()
         try:
             found = await asyncio.to_thread(silent, REPEATS)
         except UnavailableError:
             await asyncio.Event().wait()  # no kernel of this kind: it will be no other
+        took = time.monotonic() - began
         if not found or (mirror := running()) is None:
             continue
         ours = await asyncio.to_thread(_of_haproxy, [each for each in found if _is_server(each, mirror)])
