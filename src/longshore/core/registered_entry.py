@@ -138,15 +138,15 @@ def beneath(path: str, key: str) -> bool:
 
 def contribution_of(key: str, value: Value, options: Options, known: Known) -> Contribution:
     """Read what stands at a key."""
-    where = f"{options.source} {shown(key, 160)[1:-1]}"
+    place = (options.source, key)
     found = options.layout.read(options.prefix_of(key), key, value) if isinstance(value, bytes) else value
     match found:
         case None:
             return Contribution()
         case Broken():
-            return Contribution(problems=(Problem(where, found.what, found.hint or "it is passed over"),))
+            return Contribution(problems=(Problem(_where(*place), found.what, found.hint or "it is passed over"),))
         case Setting():
-            return _setting(key, found, where)
+            return _setting(key, found, _where(*place))
     said = labels_said(found.labels)
     labels = said.labels
     if not all(condition.holds(labels) for condition in options.labels) or not set(options.tags) <= set(found.tags):
@@ -154,20 +154,24 @@ def contribution_of(key: str, value: Value, options: Options, known: Known) -> C
     picks = [pick for pick in options.picks if pick.takes(key, found, labels)]
     if not picks and options.find == "named":
         return Contribution()
-    drafting = _Drafting(key, found, where, options, known)
+    drafting = _Drafting(key, found, options, known)
     own = said.own
     if own is None:
         prefix = f"label {PREFIX}"
-        return Contribution(problems=tuple(spec.problem_of(fault, where, prefix) for fault in said.faults))
+        return Contribution(problems=tuple(spec.problem_of(fault, _where(*place), prefix) for fault in said.faults))
     if not own.enable:
         return Contribution()
     try:
         endpoint = drafting.endpoint(own)
         drafts = tuple(drafting.drafts(own, said.parts, endpoint, picks))
     except RefusedError as refusal:
-        problem = Problem(where, str(refusal), refusal.hint, tidy(found.service))
+        problem = Problem(_where(*place), str(refusal), refusal.hint, tidy(found.service))
         return Contribution(problems=(*drafting.problems, problem), host=drafting.host)
     return Contribution(drafts, tuple(drafting.problems), drafting.host)
+
+
+def _where(source: str, key: str) -> str:
+    return f"{source} {shown(key, 160)[1:-1]}"
 
 
 def standing(pick: Pick) -> Draft:
@@ -192,7 +196,6 @@ def _setting(key: str, setting: Setting, where: str) -> Contribution:
 class _Drafting:
     key: str
     entry: Entry
-    where: str
     options: Options
     known: Known
     ip: str | None = field(init=False)
@@ -231,7 +234,12 @@ class _Drafting:
         if why := known.failures.get(entry.host):
             hint = f"the last address {address} stays in use" if address else "it gets no traffic until it does"
             self.problems.append(
-                Problem(self.where, f"{entry.host} does not resolve: {why}", hint, tidy(entry.service))
+                Problem(
+                    _where(self.options.source, self.key),
+                    f"{entry.host} does not resolve: {why}",
+                    hint,
+                    tidy(entry.service),
+                )
             )
         if address is None:
             return None
@@ -256,7 +264,11 @@ class _Drafting:
         said = self.entry.weight if own.weight is None else own.weight
         if said is not None and said > 256:
             what = f"weight {said:,} is more than HAProxy can, 256 is used"
-            self.problems.append(Problem(self.where, what, "use weights from 0 to 256", tidy(self.entry.service)))
+            self.problems.append(
+                Problem(
+                    _where(self.options.source, self.key), what, "use weights from 0 to 256", tidy(self.entry.service)
+                )
+            )
             return 256
         return 100 if said is None else said
 
