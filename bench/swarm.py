@@ -131,8 +131,9 @@ def routed(swarm: Swarm, balancer: BoxedBalancer) -> list[float]:
 
 def cost(swarm: Swarm, series: str) -> float:
     """Return the share of a core that the manager's engine uses more because of us; tasks wait for a node for ever."""
+    swarm.manager.docker("network", "create", "--driver", "overlay", "--subnet", "10.253.0.0/16", "wide")
     options = ("--replicas", str(TASKS), "--constraint", "node.labels.none==such")
-    swarm.create("many", *options, *LABELS, wait=False)
+    swarm.create("many", *options, *LABELS, network="wide", wait=False)
     until(lambda: len(swarm.tasks("many")) >= TASKS, 120, f"{TASKS} tasks are there", every=1.0)
     time.sleep(WARM)
     without = busy(swarm)
