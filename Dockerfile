@@ -46,15 +46,18 @@ LABEL org.opencontainers.image.title="longshore" \
 COPY --from=build /opt/longshore /opt/longshore
 COPY deploy/image/longshore.yaml /etc/longshore/longshore.yaml
 RUN ln -s /opt/longshore/bin/longshore /usr/local/bin/longshore
-# The root file system may be read-only: all that is written is in the two folders.
+# The root file system may be read-only: all that is written is in the state directory. /run/longshore is where a socket
+# proxy shares its socket through a volume, which takes over the owner.
 ENV LONGSHORE_STATE_DIR=/var/lib/longshore \
     TMPDIR=/var/lib/longshore \
     PYTHONDONTWRITEBYTECODE=1
-VOLUME ["/var/lib/longshore", "/run/longshore"]
+VOLUME ["/var/lib/longshore"]
 WORKDIR /var/lib/longshore
 USER longshore
 EXPOSE 80 8404
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=10s --start-period=30s --retries=3 CMD ["longshore", "health"]
+# The same as `longshore health`, in a third of the time.
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=3 \
+    CMD ["/opt/longshore/bin/python", "-I", "-m", "longshore.cli.well"]
 ENTRYPOINT ["longshore"]
 CMD ["up"]

@@ -1,0 +1,40 @@
+"""Asking a longshore, or an engine, whether it is well: the standard library only, for a HEALTHCHECK every few seconds.
+
+python -m longshore.cli.well               the balancer of $LONGSHORE_STATE_DIR
+python -m longshore.cli.well SOCKET        the socket proxy at this path, and through it the engine
+
+`longshore health` is the same for people.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+
+BALANCER, ENGINE = "/readyz", "/_ping"
+PATIENCE = 5.0  # seconds
+
+
+def ask(path: str, target: str) -> tuple[int, str]:
+    """Give the status and the words of the answer; status 0 when nothing answers."""
+    connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
+    try:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        connection.sock.connect(path)
+        connection.request("GET", target, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(500).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        return 0, f"nothing answers: {getattr(error, 'strerror', None) or repr(error)}"
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    state = os.environ.get("LONGSHORE_STATE_DIR", "/var/lib/longshore")
+    status, said = ask(sys.argv[1], ENGINE) if sys.argv[1:] else ask(f"{state}/longshore.sock", BALANCER)
+    print(said)
+    sys.exit(status != 200)
