@@ -6,10 +6,7 @@ long as it all takes.
 
 - *Power cut*: one of two hosts is gone at once, without a word: nothing answers, nothing is refused. Requests that it
   had when it went are lost with it and counted apart as "in flight"; any other loss misses the bar. Its entries must be
-  gone from the registry within the TTL and a second, counted from the cut. A request that HAProxy sends on a kept
-  connection right after the cut waits until the kernel gives the connection up, which by default takes a quarter of an
-  hour, so it is lost too; with `net.ipv4.tcp_retries2=4` where the balancer runs it is given up after seconds, and
-  HAProxy repeats the request elsewhere. Both are played; the bar for losses is on the second.
+  gone from the registry within the TTL and a second, counted from the cut.
 - *Quorum*: the leader is killed, then one more, until every TTL has run out; a container is started meanwhile; then
   both come back. Nothing may be lost, no endpoint dropped, and the new container must be served at the end.
 """
@@ -20,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from bench.table import table
@@ -48,7 +44,6 @@ class Result:
     in_flight: int  # of the lost: those that the host had when it went
     expired: float | None = None  # seconds from the cut until its entries were gone
     dropped: int = 0  # endpoints that were not served any more, and lived
-    patient: bool = False  # connections were not given up in time: no bar for losses
 
     @property
     def lost(self) -> int:
@@ -58,7 +53,7 @@ class Result:
     @property
     def met(self) -> bool:
         """Whether the bars were met."""
-        return (self.patient or not self.lost) and not self.dropped and (self.expired or 0.0) <= TTL + GRACE
+        return not self.lost and not self.dropped and (self.expired or 0.0) <= TTL + GRACE
 
 
 def run(series: Sequence[str], kinds: Sequence[str]) -> bool:
@@ -96,9 +91,8 @@ def run(series: Sequence[str], kinds: Sequence[str]) -> bool:
     return met
 
 
-def power_cut(hosts: Hosts, series: str, kind: str, retries2: int = 15) -> Result:
-    """Cut the power of one of two hosts. `retries2`: how often the balancer's kernel repeats what nobody answers."""
-    hosts[2].shell("sh", "-c", f"echo {retries2} >/proc/sys/net/ipv4/tcp_retries2")
+def power_cut(hosts: Hosts, series: str, kind: str) -> Result:
+    """Cut the power of one host of two."""
     with ensemble(kind, 1, hosts.address) as (registry, source), serving(hosts, series, source) as (one, _, balancer):
         with Load(address=balancer.address, port=balancer.port, host="a.test", rate=RATE) as load:
             load.more(100)
@@ -109,7 +103,7 @@ def power_cut(hosts: Hosts, series: str, kind: str, retries2: int = 15) -> Resul
             balancer.until_up("web", 1)
             load.more(100)
         flying = [each for each in load.report.failures if each.at <= cut]
-        return Result(load.report, len(flying), expired, patient=retries2 == 15)
+        return Result(load.report, len(flying), expired)
 
 
 def quorum(hosts: Hosts, series: str, kind: str) -> Result:
@@ -133,11 +127,7 @@ def quorum(hosts: Hosts, series: str, kind: str) -> Result:
         return Result(load.report, 0, None, dropped)
 
 
-CASES: dict[str, Callable[[Hosts, str, str], Result]] = {
-    "power cut": power_cut,
-    "power cut, tcp_retries2=4": partial(power_cut, retries2=4),
-    "quorum": quorum,
-}
+CASES: dict[str, Callable[[Hosts, str, str], Result]] = {"power cut": power_cut, "quorum": quorum}
 
 
 @contextmanager
