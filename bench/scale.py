@@ -6,7 +6,7 @@ its ten thousand servers too when it starts; that takes it as long as it takes i
 
 *One change*: the processor time of the whole longshore process, user and system, for one endpoint that is registered or
 withdrawn: watch, services, merge, first check, plan, commands, and what is written to disk afterwards. What the process
-takes anyway (it asks HAProxy for its checks' results, compares now and then) is measured right before, for as long and
+takes anyway (it asks HAProxy for its checks' results, compares now and then) is measured in between, for as long and
 while nothing changes, and subtracted. The two sizes run side by side and take turns with their changes, so that a
 disturbed minute disturbs both.
 
@@ -45,7 +45,8 @@ SIZES = ((10, 10), (1000, 10))  # services, endpoints of each
 START_BAR = 3.0
 CHANGE_BAR = 1.5
 PACE = 10.0  # changes a second
-AFTER = 3.0  # seconds after the last change, in which it is written to disk
+AFTER = 2.0  # seconds after the last change, in which it is written to disk
+SLICES = 10  # in which nothing changes, and as many in which something does
 LISTS = 5
 
 
@@ -59,7 +60,6 @@ class Town:
     services: int
     port: int
     ready: float = 0.0  # seconds until it served everything
-    idle: float = 0.0  # processor seconds a second while nothing changes
     change: float = 0.0  # processor seconds a change
 
     def cpu(self) -> float:
@@ -171,21 +171,23 @@ def started(stack: ExitStack, etcd: Etcd, series: str, size: tuple[int, int], we
 
 
 def measure(towns: Sequence[Town], changes: int) -> None:
-    """Let nothing change for as long as the changes will take; then let them take turns, PACE a second each."""
-    length = changes / PACE + AFTER
-    for changing in (False, True):
-        began, used = time.monotonic(), [town.cpu() for town in towns]
-        for number in range(changes) if changing else ():
-            for town in towns:
-                town.turn(number)
-            time.sleep(max(0.0, began + (number + 1) / PACE - time.monotonic()))
-        time.sleep(max(0.0, began + length - time.monotonic()))
-        seconds = time.monotonic() - began
-        for town, before in zip(towns, used, strict=True):
-            if changing:
-                town.change = (town.cpu() - before - seconds * town.idle) / changes
-            else:
-                town.idle = (town.cpu() - before) / seconds
+    """Slices in which nothing changes, and slices as long in which the towns take turns, PACE changes a second each."""
+    count = changes // SLICES // 2 * 2
+    length = count / PACE + AFTER
+    used = {(town.prefix, changing): 0.0 for town in towns for changing in (False, True)}
+    for turn in range(SLICES):
+        for changing in (False, True):
+            began, before = time.monotonic(), [town.cpu() for town in towns]
+            for number in range(count) if changing else ():
+                for town in towns:
+                    town.turn(turn * count + number)
+                time.sleep(max(0.0, began + (number + 1) / PACE - time.monotonic()))
+            time.sleep(max(0.0, began + length - time.monotonic()))
+            seconds = time.monotonic() - began
+            for town, start in zip(towns, before, strict=True):
+                used[town.prefix, changing] += (town.cpu() - start) * length / seconds
+    for town in towns:
+        town.change = (used[town.prefix, True] - used[town.prefix, False]) / (SLICES * count)
 
 
 def run(series: Sequence[str], changes: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from longshore.core.capabilities import Capabilities
 from longshore.core.profile import Profile
@@ -109,9 +110,15 @@ def layout(
         laid.update(made)
     backends = [backend for _, backend in made.values()]
     for profile_name, names in slots.items():
-        backends += [Backend(name, profile_name, ()) for name in names]
+        backends += [_spare(name, profile_name) for name in names]
     backends.sort(key=lambda b: b.name)
     return Layout(wanted.process, wanted.frontends, tuple(profiles.values()), tuple(backends)), backend_of
+
+
+@lru_cache(maxsize=8192)
+def _spare(name: str, profile: str) -> Backend:
+    """A free slot: the identical object each time, as it is not written out again then."""
+    return Backend(name, profile)
 
 
 def _laid(name: str, backend: WantedBackend) -> Backend:
