@@ -47,7 +47,7 @@ CHANGE_BAR = 1.5
 PACE = 10.0  # changes a second
 AFTER = 2.0  # seconds after the last change, in which it is written to disk
 SLICES = 10  # in which nothing changes, and as many in which something does
-LISTS = 5
+LISTS = 9
 
 
 @dataclass
