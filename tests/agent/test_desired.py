@@ -86,6 +86,16 @@ async def test_what_is_known_outlives_a_restart(tmp_path: Path) -> None:
     assert again.overrides.weight("web", "a:80") == 7
 
 
+async def test_what_was_said_last_is_saved_before_anything_is_done_with_it(tmp_path: Path) -> None:
+    made = desired(tmp_path, state=State(owners={"web.test/": "web"}))
+    made.publish(Snapshot("docker", (WEB,)))
+    made.save()
+    await made.store.close()
+    saved = Store(tmp_path).load()
+    assert [service.name for snapshot in saved.snapshots for service in snapshot.services] == ["web"]
+    assert list(saved.owners.values()) == ["web"]
+
+
 async def test_a_source_that_left_the_configuration_is_not_heard(tmp_path: Path) -> None:
     made = desired(tmp_path, "docker", "file")
     made.publish(Snapshot("docker", (WEB,)))

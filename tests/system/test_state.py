@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -94,6 +95,25 @@ def test_a_service_without_endpoints_is_remembered_and_then_forgotten(
     balancer.configure({"forget-after": "1s"})
     balancer.send(signal.SIGHUP)
     until(lambda: balancer.request("web.test").status == 404, what="it is forgotten")
+
+
+def test_what_a_source_said_just_before_the_end_is_kept(balance: Callable[..., Balancer], tmp_path: Path) -> None:
+    """SIGTERM comes sooner after a change than the state is written in passing."""
+    file = tmp_path / "web.yaml"
+    file.write_text("services: {}")
+    balancer = balance(config={"sources": {"file": {"path": str(file)}}})
+    for port in (9, 19):
+        file.write_text(json.dumps({"services": {"web": {"endpoints": [f"127.0.0.1:{port}"]}}}))
+        balancer.until(lambda _, port=port: ends(balancer) == [port], "the change is taken")  # type: ignore[misc]
+        assert balancer.terminate() == 0
+        saved = json.loads((balancer.state / "state.json").read_text())["snapshots"]
+        services = [service for snapshot in saved if snapshot["source"] == "file" for service in snapshot["services"]]
+        assert [each["port"] for service in services for each in service["endpoints"]] == [port]
+        balancer.start()
+
+
+def ends(balancer: Balancer) -> list[int]:
+    return [each["port"] for each in balancer.service("web").get("endpoints", ())]
 
 
 def test_a_broken_state_file_is_set_aside_and_a_second_longshore_is_refused(

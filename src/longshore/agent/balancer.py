@@ -112,8 +112,9 @@ class Balancer:
                 group.create_task(work, name=name)
 
     async def close(self) -> None:
-        """Stop probing and write what runs to disk."""
+        """Stop probing and write what runs and what is known to disk."""
         await self.wanting.admission.prober.close()
+        self.desired.save()
         try:
             await self.driver.save()
         except HAProxyError as error:

@@ -100,6 +100,7 @@ class Desired:
 
     def save(self) -> None:
         """Have the state written to disk soon, if it is another than last time."""
+        self.services()  # what was said since the last round is part of it
         current = tuple(snapshot for snapshot in self._current() if snapshot is not None)
         extra = {**self._stored.extra, TWINS: self._merger.twins.told()}
         state = State(current, self.overrides, self.remembered.kept, self._merged.settled.owners, extra)
