@@ -78,12 +78,34 @@ def test_nerve_with_path_encoding_writes_the_payload_into_the_name() -> None:
     assert write(PREFIX, huge)[0] == f"{PREFIX}/web/services/i-1_", "Nerve writes plainly what is over 64 KiB"
 
 
-def test_docker_register_writes_the_service_s_port_too() -> None:
+@pytest.mark.parametrize(
+    ("identity", "labels", "port"),
+    [
+        ("4f3c2a1b0c9d:8000", (), b"8000"),
+        ("4f3c2a1b0c9d:8000", (("longshore.tcp", ":5432"),), b"5432"),
+        ("4f3c2a1b0c9d", (("longshore.port", "8000"),), b"8000"),
+        ("4f3c2a1b0c9d", (), None),
+        ("10.0.0.5:32768", (), None),
+        ("[fd00::5]:32768", (), None),
+        ("4f3c2a1b0c9d:99999", (("longshore.tcp", "10.0.0.1:5432"),), None),
+    ],
+)
+def test_docker_register_writes_the_service_s_port_too(
+    identity: str, labels: tuple[tuple[str, str], ...], port: bytes | None
+) -> None:
+    """As the labels say it, else the container's; the one published is another on each host."""
     also = LAYOUTS["docker-register"].also
     assert also is not None
-    entry = Entry("whoami", "4f3c2a1b0c9d", "10.0.0.5", 32768, labels=(("longshore.port", "8000"),))
-    assert also("/backends", entry) == ("/backends/whoami/port", b"8000")
-    assert also("/backends", Entry("whoami", "4f3c2a1b0c9d", "10.0.0.5", 32768)) is None
+    entry = Entry("whoami", identity, "10.0.0.5", 32768, labels=labels)
+    assert also("/backends", entry) == (None if port is None else ("/backends/whoami/port", port))
+
+
+def test_docker_register_has_no_udp() -> None:
+    write = LAYOUTS["docker-register"].write
+    assert write is not None
+    labels = (("longshore.enable", "false"), ("protocol", "udp"))
+    with pytest.raises(ValueError, match="UDP"):
+        write("/backends", Entry("dns", "4f3c2a1b0c9d:53:udp", "10.0.0.5", 53, labels=labels))
 
 
 @pytest.mark.parametrize("part", ["", "a/b", "..", "a\0b"])

@@ -186,9 +186,12 @@ async def test_an_entry_that_cannot_be_written_harms_no_other(etcd: Etcd) -> Non
 
 
 async def test_the_port_of_a_service_is_written_for_docker_discover(etcd: Etcd) -> None:
-    labels = (("port", "80"),)
-    one = Entry("web", "abc", "10.0.0.5", 32768, owner="h1", labels=labels)
+    """It stays when the container goes: other hosts may have more of them."""
+    one = Entry("web", "4f3c2a1b0c9d:80", "10.0.0.5", 32768, owner="h1")
+    port = {f"{PREFIX}/web/port": "80"}
     async with running(holder := holder_of(etcd, layout="docker-register")):
         holder.want(wish(one))
-        await eventually(lambda: etcd.keys(PREFIX).get(f"{PREFIX}/web/abc") == "10.0.0.5:32768")
-        await until_state(holder, abc="held")
+        await until_state(holder, **{"4f3c2a1b0c9d:80": "held"})
+        assert etcd.keys(PREFIX) == port | {f"{PREFIX}/web/4f3c2a1b0c9d:80": "10.0.0.5:32768"}
+    await holder.close(keep=False)
+    assert etcd.keys(PREFIX) == port

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from longshore.core import places
 from longshore.core.entries import Entry, Read, Setting
 from longshore.core.layouts import payload
 from longshore.core.layouts.payload import UnreadableError
@@ -37,13 +38,21 @@ def read(prefix: str, key: str, value: bytes) -> Read:
 
 
 def write(prefix: str, entry: Entry) -> tuple[str, bytes]:
-    """Write one container."""
+    """Write one container. Raises ValueError for a UDP port, which nobody could tell from a TCP one."""
+    if dict(entry.labels).get("protocol") == "udp":
+        raise ValueError("is a UDP port, and the layout docker-register has TCP ports only")
     return payload.path(prefix, entry.service, entry.id), joined(entry.host, entry.port).encode()
 
 
 def write_port(prefix: str, entry: Entry) -> tuple[str, bytes] | None:
-    """Write the port of an entry's service, as the label `longshore.port` says it; it lives under the same lease."""
-    port = dict(entry.labels).get("longshore.port", "")
-    if not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII):
-        return None
-    return payload.path(prefix, entry.service, PORT), port.encode()
+    """Write where an entry's service listens: as its labels say it, else the container's port, which its id ends with.
+
+    It belongs to no single host: it is written without a lease, and stays.
+    """
+    said = dict(entry.labels)
+    stem, _, number = entry.id.rpartition(":")
+    own = number if stem and not places.ip(stem.strip("[]")) and stem != entry.host else ""
+    for port in (said.get("longshore.tcp", "").removeprefix(":"), said.get("longshore.port", ""), own):
+        if re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) and 1 <= int(port) <= 65535:
+            return payload.path(prefix, entry.service, PORT), port.encode()
+    return None
