@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +36,7 @@ class Kernel:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: OSError | None = None) -> None:
         self.found = [TO_SERVER, TO_CLIENT, OTHERS]
         self.error = error
+        self.mute: OSError | None = None
         self.cuts: list[Connection] = []
         self.looks = 0
         self.said: list[tuple[str, str]] = []
@@ -44,6 +47,8 @@ class Kernel:
 
     def silent(self, repeats: int) -> list[Connection]:
         self.looks += 1
+        if self.mute:
+            raise self.mute
         return [each for each in self.found if each.repeats >= repeats]
 
     def cut(self, connection: Connection) -> None:
@@ -76,3 +81,40 @@ async def test_who_may_not_cut_says_it_once(monkeypatch: pytest.MonkeyPatch) -> 
             f"the kernel refuses: EPERM: {silence.HINT}",
         )
     ]
+
+
+async def test_a_kernel_that_tells_nothing_is_said_and_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(monkeypatch)
+    kernel.mute = UnavailableError(errno.EAFNOSUPPORT, "the kernel tells nothing")
+    await kernel.watched(1)
+    assert kernel.said == [(silence.CANNOT, f"the kernel tells nothing: {silence.HINT}")]
+    assert kernel.looks == 1
+
+
+def process(folder: Path, pid: int, name: str, *inodes: int) -> Path:
+    (folder / str(pid) / "fd").mkdir(parents=True)
+    (folder / str(pid) / "comm").write_text(f"{name}\n")
+    for number, inode in enumerate(inodes):
+        (folder / str(pid) / "fd" / str(number)).symlink_to(f"socket:[{inode}]")
+    return folder / str(pid) / "fd"
+
+
+def test_whose_a_connection_is_is_told_by_its_process(tmp_path: Path) -> None:
+    process(tmp_path, 1, "haproxy", 1, 77)
+    process(tmp_path, 2, "curl", 3)
+    assert silence._of_haproxy([TO_SERVER, OTHERS], tmp_path) == [TO_SERVER]
+
+
+def test_a_haproxy_that_may_not_be_looked_at_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another user's, or has more rights than longshore."""
+    process(tmp_path, 2, "curl", 3)
+    closed = process(tmp_path, 1, "haproxy")
+
+    def iterdir(self: Path, real: Callable[[Path], Iterator[Path]] = Path.iterdir) -> Iterator[Path]:
+        if self == closed:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(UnavailableError, match="cannot be seen"):
+        silence._of_haproxy([TO_SERVER, OTHERS], tmp_path)

@@ -53,6 +53,14 @@ def test_a_unit_is_shut_well(unit: Path) -> None:
     assert float(level[1]) <= 3.0
 
 
+@pytest.mark.parametrize("unit", ["longshore", "longshore-attached"])
+def test_a_balancer_may_ask_the_kernel_which_connections_are_silent(unit: str) -> None:
+    """Whether it may also cut them is the operator's choice; if not, it says so."""
+    allowed = re.search(r"^RestrictAddressFamilies=(.*)$", (FOLDER / f"{unit}.service").read_text(), re.MULTILINE)
+    assert allowed
+    assert "AF_NETLINK" in allowed[1].split()
+
+
 @every_unit
 def test_a_unit_names_what_is_installed_and_systemd_understands_it(unit: Path, root: Path) -> None:
     run(FOLDER / "install", "--root", root, "--venv", VENV)

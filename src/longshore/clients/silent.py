@@ -78,7 +78,8 @@ def _netlink() -> Iterator[socket.socket]:
     try:
         kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG)
     except (OSError, AttributeError) as error:
-        raise UnavailableError(f"the kernel tells nothing about connections: {error}") from error
+        what = f"the kernel tells nothing about connections: {error}"
+        raise UnavailableError(getattr(error, "errno", None) or errno.ENOTSUP, what) from error
     with kernel:
         kernel.settimeout(5)
         kernel.bind((0, 0))
