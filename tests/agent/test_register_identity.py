@@ -77,5 +77,16 @@ def test_one_registrar_for_each_state_directory(tmp_path: Path) -> None:
     Lock(tmp_path).close()
 
 
+def test_on_a_full_disk_there_is_one_registrar_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    lock = Lock(tmp_path)
+    with pytest.raises(TakenError, match="another registrar runs with"):
+        Lock(tmp_path)
+    lock.close()
+
+
 def test_the_host_has_a_name() -> None:
     assert re.fullmatch(r"[A-Za-z0-9_.-]+", host_name())

@@ -222,6 +222,7 @@ async def test_this_host_s_address_may_be_unknown(tmp_path: Path, monkeypatch: p
     public("one", engine)
     public("two", engine, 2, **{"longshore.register-address": "10.0.0.7:99"})
     async with serving(engine) as host, at_work(Desk(tmp_path, host, monkeypatch, address=None)) as desk:
+        assert desk.registrar.problems() == (), "it has not been looked for yet"
         await desk.until("two")
         (problem,) = desk.registrar.problems()
         assert "where other hosts reach this one: there is no route" in problem.what

@@ -64,9 +64,7 @@ class Beside:
                 elif self._registrar is not None:
                     await self._registrar.reread(loaded)
                 else:
-                    self._lock = Lock(loaded.config.state_dir)
-                    self._registrar = await registrar_of(loaded, self._journal, self._meter)
-                    self._run = asyncio.create_task(self._forever(self._registrar), name="registrar")
+                    await self._begin(loaded)
             except TakenError as error:
                 self._problem = Problem("register", f"{error}: this one registers nothing", "end one of them")
             except OSError as error:
@@ -75,6 +73,17 @@ class Beside:
                 log.exception("the registrar failed at its configuration; please report this")
                 self._problem = Problem("register", "failed at its configuration; the log says more", "Report it.")
             self._journal.touch()
+
+    async def _begin(self, loaded: Loaded) -> None:
+        """Start one. Raises TakenError, OSError."""
+        lock = Lock(loaded.config.state_dir)
+        try:
+            self._registrar = await registrar_of(loaded, self._journal, self._meter)
+        except BaseException:
+            lock.close()
+            raise
+        self._lock = lock
+        self._run = asyncio.create_task(self._forever(self._registrar), name="registrar")
 
     async def _leave(self, *, keep: bool) -> None:
         if self._run is not None:
@@ -86,8 +95,7 @@ class Beside:
             self._lock.close()
         self._registrar = self._run = self._lock = None
 
-    @staticmethod
-    async def _forever(registrar: Registrar) -> None:
+    async def _forever(self, registrar: Registrar) -> None:
         """A registrar never ends; if it does, it is a defect that must not end the balancer."""
         backoff = Backoff(1.0, 60.0)
         while True:
@@ -95,4 +103,7 @@ class Beside:
                 await registrar.run()
             except Exception:
                 log.exception("the registrar failed and is started again; please report this")
+                what = "failed by a defect and is started again; the log says more"
+                self._problem = Problem("register", what, "please report it")
+                self._journal.touch()
             await asyncio.sleep(backoff.next())

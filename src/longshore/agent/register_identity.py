@@ -7,6 +7,7 @@ the entries left in registries. Machines made of one image differ by their names
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -48,8 +49,9 @@ class Lock:
             os.close(self._file)
             who = f" ({holder})" if holder else ""
             raise TakenError(f"another registrar{who} runs with the state directory {state_dir}") from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"pid {os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: then it is not said who holds it
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"pid {os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
         """Let go of it."""

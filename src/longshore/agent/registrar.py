@@ -51,7 +51,7 @@ class Registrar:
         self.loaded, self.owner, self.journal = loaded, owner, journal
         self._options = setup.options_of(loaded, owner)
         self._here = Here()
-        self._own = Own(why="it has not been looked for yet")
+        self._own = Own()
         self._view: View[Registration] = View()
         self._picture = Picture[Registration]("register", self._builder)
         self._book = Book()
@@ -241,7 +241,7 @@ class Registrar:
         return found != before
 
     def _address_problems(self) -> list[Problem]:
-        if self._with_address(self._options).address:
+        if self._with_address(self._options).address or self._own == Own():  # it has not been looked for yet
             return []
         what = f"it is not known where other hosts reach this one: {self._own.why}"
         if not self._here.on_host:
