@@ -16,6 +16,7 @@ from longshore.sources import swarm as source
 from longshore.sources.swarm_pace import LONGEST, LONGEST_IDLE, SHORTEST, SHORTEST_IDLE, Pace
 from tests.clients.fake_engine import serving
 from tests.core.swarm_made import network, node, service, task
+from tests.lab.waiting import eventually
 from tests.sources.docker_watching import QUICK, Watching
 from tests.sources.fake_manager import FakeManager
 
@@ -176,6 +177,25 @@ async def test_a_proxy_that_keeps_containers_and_info_to_itself_is_enough(manage
     manager.refuse |= {"/info": (403, "no"), "/networks": (403, "no")}
     async with serving(manager) as host, watching(host) as seen:
         await seen.until_state("web.1", READY)
+
+
+async def test_what_is_listed_now_and_then_is_no_reason_to_look_more_often(
+    manager: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[bool] = []
+
+    class Told(Pace):
+        def after(self, now: float, took: float, *, news: bool, updating: bool, settled: bool) -> float:
+            waits.append(news)
+            return 0.01
+
+    monkeypatch.setattr(source, "EVERYTHING", 0.0)
+    monkeypatch.setattr(source, "Pace", Told)
+    async with serving(manager) as host, watching(host) as seen:
+        await seen.until_state("web.1", READY)
+        await eventually(lambda: len(waits) > 5)
+    assert waits[0]
+    assert not any(waits[1:])
 
 
 def test_it_looks_often_while_something_changes_and_rarely_when_nothing_does() -> None:

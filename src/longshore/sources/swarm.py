@@ -155,9 +155,10 @@ async def _look_for_ever(
 ) -> NoReturn:
     pace, swarm = Pace(), picture.swarm
     whole = -EVERYTHING
-    kinds = {"service", "node", "network"}
+    told: set[str] = set()
     while True:
         began = clock()
+        kinds = told
         if began - whole >= EVERYTHING:
             kinds, whole = {"service", "node", "network"}, began
         if "node" in kinds:
@@ -177,11 +178,11 @@ async def _look_for_ever(
         if leaving := swarm.leaving:
             swarm.take_leaving(leaving, await client.tasks(leaving))
             changed |= picture.looked()
-        wait = pace.after(clock(), took, news=bool(kinds) or changed, updating=swarm.updating, settled=swarm.settled)
+        wait = pace.after(clock(), took, news=bool(told) or changed, updating=swarm.updating, settled=swarm.settled)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await heard.news.wait()
-        kinds = heard.take()
+        told = heard.take()
 
 
 async def _situate(client: SwarmClient, swarm: Swarm, networks: tuple[str, ...]) -> None:
