@@ -61,5 +61,12 @@ def test_a_changed_service_is_tried_again_but_new_endpoints_alone_are_no_change(
 def test_a_service_that_is_gone_is_forgotten() -> None:
     quarantine = Quarantine()
     play(quarantine, [GOOD, BAD], {BAD})
-    quarantine.forget({"bad"})
+    quarantine.admit((GOOD,))
     assert quarantine.problems == ()
+
+
+def test_a_service_that_is_not_given_because_it_stays_aside_is_not_gone() -> None:
+    quarantine = Quarantine()
+    play(quarantine, [GOOD, BAD], {BAD})
+    quarantine.forget({"bad"})
+    assert quarantine.admit((GOOD, BAD)) == (GOOD,)

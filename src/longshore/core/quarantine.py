@@ -27,6 +27,10 @@ class Quarantine:
         """What HAProxy should be given: the services, with the last good version of those that are set aside."""
         if not self._aside:
             return services
+        for name in self._aside.keys() - {service.name for service in services}:
+            del self._aside[name]
+            self._good.pop(name, None)
+            self._trial = "" if self._trial == name else self._trial
         given = []
         for service in services:
             refused = self._aside.get(service.name)
@@ -74,10 +78,10 @@ class Quarantine:
         return False
 
     def forget(self, names: Iterable[str]) -> None:
-        """Drop services that are gone."""
+        """Drop services that are not given any more, unless that is because they were set aside."""
         for name in names:
-            self._good.pop(name, None)
-            self._aside.pop(name, None)
+            if name not in self._aside:
+                self._good.pop(name, None)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
