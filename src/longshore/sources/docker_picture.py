@@ -20,8 +20,8 @@ from longshore.clients.docker_events import Event
 from longshore.core.address import Here
 from longshore.core.containers import Container, from_inspect
 from longshore.core.model import Problem
-from longshore.sources.docker_here import BEYOND, Place, here_of
 from longshore.core.signals import ends, number
+from longshore.sources.docker_here import BEYOND, Place, here_of
 
 LIVE = ("running", "paused", "restarting")
 REPLAY = 15.0
