@@ -37,7 +37,10 @@ class Etcd(Cluster):
     `authority` signed the servers' certificates (`ca`), and a client's without a common name (`client`).
     """
 
-    def __init__(self, series: str = "3.5", *, size: int = 1, tls: Tls = "", token_ttl: int = 300) -> None:
+    def __init__(
+        self, series: str = "3.5", *, size: int = 1, tls: Tls = "", days: int = 30, token_ttl: int = 300
+    ) -> None:
+        """`days` is how long the servers' certificates are good; 0 makes ones that have expired."""
         super().__init__(size, each=2)
         self.series, self.tls, self.name = series, tls, f"etcd {series}"
         self._program = binary(series)
@@ -46,10 +49,12 @@ class Etcd(Cluster):
         self._context: ssl.SSLContext | None = None
         if tls:
             self.authority = Authority(self.folder / "pki")
-            self.server = self.authority.sign("server")
+            self.server = self.authority.sign("server", days=days)
             self.client = self.authority.sign("client", "/O=lab")
             self._context = ssl.create_default_context(cafile=str(self.authority.ca))
             self._context.load_cert_chain(*self.client)
+            if days < 1:
+                self._context.check_hostname, self._context.verify_mode = False, ssl.CERT_NONE
 
     @property
     def endpoints(self) -> list[str]:
