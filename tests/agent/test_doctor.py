@@ -6,8 +6,9 @@ import asyncio
 import ipaddress
 import json
 import socket
+import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -225,16 +226,23 @@ async def test_zookeeper_says_its_version_and_whether_it_serves(answer: str, wha
     assert what in found[0].what
 
 
-def test_the_state_directory(tmp_path: Path) -> None:
-    def about(folder: Path) -> Finding:
-        (found,) = machine.state_dir(Config(state_dir=folder))
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a path that is short enough for sockets, wherever pytest has its own."""
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
+
+
+def test_the_state_directory(folder: Path) -> None:
+    def about(state: Path) -> Finding:
+        (found,) = machine.state_dir(Config(state_dir=state))
         return found
 
-    assert about(tmp_path).fine
-    assert about(tmp_path / "new").what == f"is made at the start, in {tmp_path}"
-    (tmp_path / "file").write_text("")
-    assert "is no folder" in about(tmp_path / "file" / "state").what
-    assert "choose a shorter path" in about(tmp_path / ("x" * 100)).hint
+    assert about(folder).fine
+    assert about(folder / "new").what == f"is made at the start, in {folder}"
+    (folder / "file").write_text("")
+    assert "is no folder" in about(folder / "file" / "state").what
+    assert "choose a shorter path" in about(folder / ("x" * 100)).hint
 
 
 def test_addresses_that_somebody_has() -> None:
