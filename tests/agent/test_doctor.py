@@ -226,6 +226,11 @@ async def test_zookeeper_says_its_version_and_whether_it_serves(answer: str, wha
     assert what in found[0].what
 
 
+async def test_zookeeper_that_does_not_run_is_said_in_words() -> None:
+    found = await servers.zookeeper("zookeeper", ZookeeperSource(hosts=("127.0.0.1:1",)))
+    assert [finding.what for finding in found] == ["cannot be reached: connection refused"]
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder with a path that is short enough for sockets, wherever pytest has its own."""

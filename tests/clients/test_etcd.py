@@ -77,6 +77,20 @@ async def test_what_another_member_may_do_is_asked_of_it(
     assert [len(fake.asked) for fake in (etcd, *others)] == [1, 2, 0]
 
 
+async def test_https_to_a_port_without_tls_is_said() -> None:
+    """etcd closes such a connection without a word, and asyncio's error for that has no text."""
+
+    async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.close()
+
+    async with await asyncio.start_server(closes, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        error = await fault(EtcdClient([url]))
+    assert error.what == f"etcd at {url} closed the connection at the TLS handshake"
+    assert "does it speak TLS" in error.hint
+
+
 async def test_a_member_that_does_not_answer_is_left(etcd: FakeEtcd, others: list[FakeEtcd]) -> None:
     etcd.plays["kv/put"] = etcd.hang
     async with client_of(etcd, *others) as client:

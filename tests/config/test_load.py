@@ -221,8 +221,11 @@ def test_an_unknown_key_is_a_mistake_with_a_suggestion(written: Written, text: s
 
 def test_sources_of_types_that_do_not_exist_name_those_that_do(written: Written) -> None:
     assert written.problems("sources: {east: {type: dockr}}") == [
-        'longshore.yaml:1:17: sources.east: unknown source type "dockr"; known are: ' + ", ".join(SOURCES)
+        'longshore.yaml:1:17: sources.east: unknown source type "dockr"; known are: '
+        + ", ".join(SOURCES)
+        + '; did you mean "docker"?'
     ]
+    assert written.problems("sources: {zookeper: {hosts: []}}")[0].endswith('; did you mean "zookeeper"?')
 
 
 @pytest.mark.parametrize(

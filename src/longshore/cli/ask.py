@@ -100,7 +100,8 @@ class Ask:
             elsewhere = ROOTS_STATE / SOCKET
             if os.geteuid() != 0 and elsewhere != self.path and os.path.lexists(elsewhere):
                 return End(UNREACHABLE, what, f"one of root runs at {ROOTS_STATE}: use sudo")
-            return End(UNREACHABLE, what, "start one with `longshore up`, or name its state directory with --state-dir")
+            hint = "start one (`longshore up`, `longshore register`), or name its state directory with --state-dir"
+            return End(UNREACHABLE, what, hint)
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return End(UNREACHABLE, f"{what}: {reason}", "name its state directory with --state-dir")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from longshore.cli.ending import USAGE, End
-from longshore.core.values import RefusedError, duration
+from longshore.core.values import RefusedError, duration, shown
 
 
 def seconds(text: str) -> float:
@@ -11,4 +11,6 @@ def seconds(text: str) -> float:
     try:
         return duration(text)
     except RefusedError as error:
-        raise End(USAGE, f"{text!r} is no duration: {error}", "like 30s, 500ms or 2m") from None
+        said = str(error)
+        what = said if said.startswith(shown(text)) else f"{shown(text)}: {said}"
+        raise End(USAGE, what, "like 30s, 500ms or 2m") from None

@@ -85,7 +85,8 @@ class Run:
         try:
             self._life = RegisterLife(loaded, read)
         except TakenError as error:
-            raise End(FINDING, str(error), "end it, or use --state-dir") from None
+            hint = "end it: one registrar is enough for a host, and two would undo each other's work"
+            raise End(FINDING, str(error), hint) from None
         self._config = loaded.config
         self._keep, self._admin = keep, admin
         self._stop = asyncio.Event()

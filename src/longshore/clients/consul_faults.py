@@ -100,9 +100,8 @@ def no_leader(address: str) -> ConsulError:
 
 def sees_nothing(address: str, token: bool) -> ConsulError:
     """Say that not even the cluster's own nodes are shown: to a token without rights everything looks empty."""
-    hint = (
-        f"{'the token of token-file has too few rights' if token else 'it may want a token: set token-file'}; {READS}"
-    )
+    wants = "the token of token-file has too few rights" if token else "it may want a token: set token-file"
+    hint = f"{wants}; it takes {READS}"
     return ConsulError(f"Consul at {address} shows no nodes", hint)
 
 

@@ -40,6 +40,8 @@ def explain(error: BaseException, where: str) -> tuple[str, str]:
         return f"{where} closed the connection without an answer", "is something else listening there, or does it stop?"
     if hung_up(error):
         return f"{where} broke off in the middle of an answer", ""
+    if _left_handshake(error):
+        return f"{where} closed the connection at the TLS handshake", "does it speak TLS, or only plain HTTP?"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{where} does not speak HTTP as expected: {first_line(error.message)}", "check address and port"
     if isinstance(error, NotHttpError):
@@ -90,6 +92,14 @@ def _certificate(error: Exception, where: str) -> tuple[str, str]:
 def _is_tls(error: BaseException) -> bool:
     """Recognise what TLS 1.3 tells only after the handshake: aiohttp hands it on as an OSError with OpenSSL's text."""
     return isinstance(error, aiohttp.ClientOSError) and "[SSL" in str(error)
+
+
+def _left_handshake(error: BaseException) -> bool:
+    """Recognise what asyncio raises when the other side closes before TLS is agreed on: it has neither number nor text.
+
+    A port of etcd's without TLS does that."""
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
+    return isinstance(inner, ConnectionResetError) and inner.errno is None
 
 
 def _tls(error: BaseException, where: str) -> tuple[str, str]:

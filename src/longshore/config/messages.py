@@ -76,6 +76,9 @@ def _sentence(found: ErrorDetails, document: Document, path: Path) -> tuple[str,
             return "unknown key", suggestion(str(path[-1]), keys_at(path[:-1], of_type))
         case "missing":
             return "is missing", ""
+        case "source_type":
+            hint = suggestion(str(context.get("given", path[-1])), str(context.get("known", "")).split(", "))
+            return found["msg"], hint if hint.startswith("did you mean") else ""  # the known are said already
         case "value_error":
             error = context["error"]
             return str(error), error.hint if isinstance(error, RefusedError) else ""

@@ -120,6 +120,8 @@ def _default(info: FieldInfo) -> str:
         return "needed"
     if value is PydanticUndefined or value in (None, (), "") or isinstance(value, Section):
         return ""
+    if isinstance(value, tuple):
+        return f"`[{', '.join(str(each) for each in value)}]`"
     if isinstance(value, float):
         return f"`{value / 3600:g}h`" if value >= 3600 else f"`{value / 60:g}m`" if value >= 60 else f"`{value:g}s`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

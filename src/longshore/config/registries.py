@@ -65,6 +65,8 @@ class RegistryTls(EngineTls):
 
     ca: FilePath | None = None
     """The authority that signed the registry's certificates; by default the system's."""
+    cert: FilePath | None = None
+    """Our certificate, when the registry asks for one."""
 
 
 class RegistrySource(Section):
@@ -88,7 +90,7 @@ class EtcdSource(RegistrySource):
     prefix: Prefix = PREFIX
     """Everything beneath it is read: `<prefix>/<service>/<endpoint>`."""
     layout: Literal["native", "registrator", "docker-register"] = "native"
-    """Who writes the entries, and how."""
+    """Who writes the entries: longshore (`native`), `registrator` or `docker-register`."""
     username: str | None = Field(default=None, min_length=1, max_length=200)
     """User, when the cluster asks for one."""
     password_file: FilePath | None = None
@@ -107,7 +109,7 @@ class ZookeeperSource(RegistrySource):
     prefix: Prefix = PREFIX
     """Everything beneath it is read: `<prefix>/<service>/<endpoint>`."""
     layout: Literal["native", "nerve", "serverset", "registrator"] = "native"
-    """Who writes the entries, and how."""
+    """Who writes the entries: longshore (`native`), `nerve`, Finagle and Aurora (`serverset`), or `registrator`."""
     endpoint: str = Field(default="", max_length=200)
     """`serverset`: which of the named endpoints to use; by default the service's own."""
     path_encoding: bool = False

@@ -221,6 +221,6 @@ def _difference(part: Service, lead: Service, what: str, result: str) -> Problem
     return Problem(
         where=f"source {ours}",
         what=f'service "{part.name}" {what} than in source {theirs}; {result}',
-        hint="Say the same in both places, or give one of the services another name.",
+        hint="say the same in both places, or give one of the services another name",
         service=part.name,
     )

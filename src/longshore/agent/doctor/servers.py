@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import time
 from collections.abc import Coroutine
@@ -123,12 +124,18 @@ async def _ill(endpoint: str, source: EtcdSource) -> str:
     return "" if healthy == "true" else f": {reason}".lower() if reason else ": its cluster has no leader"
 
 
+def _os_text(error: OSError) -> str:
+    """What the system says; asyncio's own text for a refused connection holds the address as a tuple."""
+    text = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+    return (text or type(error).__name__).lower()
+
+
 async def _zookeeper(name: str, host: str) -> list[Finding]:
     where = f"{name} {host}"
     try:
         said = await srvr(*split_address(host))
     except (OSError, TimeoutError) as error:
-        reason = "does not answer" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+        reason = "does not answer" if isinstance(error, TimeoutError) else _os_text(error)
         return [Finding(where, f"cannot be reached: {reason}", "is it running? check hosts")]
     if "not currently serving requests" in said:
         hint = "most of its ensemble must run and reach each other"
