@@ -10,7 +10,7 @@ import pytest
 from longshore.core.entries import Entry
 from longshore.registries.hold import Holder
 from tests.lab.etcd import SERIES, Etcd
-from tests.lab.etcd_hand import entry, holder_of, running, until_state, until_there, wish, written
+from tests.lab.etcd_hand import PACE, entry, holder_of, running, until_state, until_there, wish, written
 from tests.lab.etcd_sight import PREFIX
 from tests.lab.waiting import eventually
 
@@ -105,8 +105,8 @@ async def test_with_another_ttl_entries_move_to_the_new_lease(etcd: Etcd) -> Non
     async with running(second := holder_of(etcd, ttl=30)):
         second.want(wish(one))
         await until_state(second, one="held")
-        await second.close(keep=False)
-        assert not etcd.keys(PREFIX)
+    await second.close(keep=False)
+    assert not etcd.keys(PREFIX)
 
 
 async def test_entries_of_others_are_never_touched(etcd: Etcd) -> None:
@@ -125,6 +125,30 @@ async def test_entries_of_others_are_never_touched(etcd: Etcd) -> None:
         other.want({})
         await until_state(holder, one="held", two="held")
         assert etcd.keys(PREFIX) == written(mine, two) | {f"{PREFIX}/web/by-hand": "somebody's"}
+
+
+async def test_two_registrars_of_one_name_do_not_fight(etcd: Etcd) -> None:
+    """A machine was copied. Once both know, each keeps its own, says it once, and takes only its own along."""
+    one, two, three = entry("one"), entry("two"), entry("three")
+    async with running(first := holder_of(etcd)):
+        first.want(wish(one, two))
+        await until_state(first, one="held", two="held")
+        async with running(second := holder_of(etcd)):
+            second.want(wish(three))
+            told = await until_state(first, one="held", two="held", three="refused")
+            assert "another registrar goes by this one's name" in told["three"].error
+            await until_state(second, one="refused", three="held")
+            await until_there(etcd, one, three, two)
+            for _ in range(3):  # looks
+                before = etcd.revisions(PREFIX)
+                second.want(wish(three))
+                await asyncio.sleep(PACE.compare)
+                assert etcd.revisions(PREFIX) == before
+        await second.close(keep=False)
+        await until_there(etcd, one, two)
+        await until_state(first, one="held", two="held")
+    await first.close(keep=False)
+    assert not etcd.leases()
 
 
 async def test_a_lost_lease_is_made_anew_with_everything(etcd: Etcd) -> None:

@@ -96,8 +96,13 @@ class EtcdHolder:
                 if keep:
                     await self._lease.renew(client)
                     return
-                await self._say_farewell(client)
-                await client.revoke(self._lease.id)
+                if self._lease.strange:
+                    await asyncio.gather(
+                        *(self._delete(client, key) for key in self._lease.there.keys() & self._lease.ours)
+                    )
+                else:
+                    await self._say_farewell(client)
+                    await client.revoke(self._lease.id)
         except LeaseGoneError:
             pass  # so is everything
         except (EtcdError, TimeoutError) as error:
@@ -151,8 +156,10 @@ class EtcdHolder:
         """Write every difference; give the seconds until refused entries are tried again. Raises EtcdError."""
         await self._lease.take(client)
         wanted = self._wanted or {}
+        self._lease.ours.update(wanted)
+        strange = self._lease.strange
         self._standings.found(self._lease.there, wanted, self._layout, self._settings.prefix)
-        odd = [self._delete(client, key) for key in self._lease.there if key not in wanted]
+        odd = [self._delete(client, key) for key in self._lease.there if key not in wanted and key not in strange]
         odd += [self._put(client, each) for key, each in wanted.items() if self._lease.there.get(key) != each.value]
         results = await asyncio.gather(*odd, return_exceptions=True)
         faults = [result for result in results if isinstance(result, BaseException)]
@@ -166,7 +173,8 @@ class EtcdHolder:
 
     async def _leave(self, client: EtcdClient, key: bytes) -> None:
         """Say of one entry that it goes on purpose, where the layout can say so."""
-        value = farewell(self._layout, self._settings.prefix, key.decode(errors="replace"), self._lease.there[key])
+        there = self._lease.there.get(key, b"")  # the lease may have run out meanwhile
+        value = farewell(self._layout, self._settings.prefix, key.decode(errors="replace"), there)
         if value is not None:
             async with self._writing:
                 if await client.put_if(wire.has_lease(key, self._lease.id), key, value, self._lease.id) is None:
@@ -177,6 +185,7 @@ class EtcdHolder:
         async with self._writing:
             await client.delete_if(wire.has_lease(key, self._lease.id), key)
         self._lease.there.pop(key, None)
+        self._lease.ours.discard(key)
         self._standings.withdrawn(key)
 
     async def _put(self, client: EtcdClient, wanted: Wanted) -> None:

@@ -1,7 +1,8 @@
 """One lease for all that a registrar keeps in an etcd cluster, found again by its id after a restart.
 
 The id is made of what identifies the registrar. So the next run finds the lease that an earlier one left, and with it
-exactly the keys that are ours: in one request, in any layout, however many keys of others there are.
+exactly the keys that are ours: in one request, in any layout, however many keys of others there are. Keys that appear
+there later and that we did not write are `strange`: another registrar goes by our name, on a copy of this machine.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class HeldLease:
         self.id = lease_id(prefix, owner, self.ttl)
         self.held = False  # as far as we know; False: to be taken before anything is written
         self.there: dict[bytes, bytes] = {}  # key -> value
+        self.ours = set[bytes]()  # keys that we wrote, or found when we first took it
         self.lost = 0  # how often it ran out while we held it
+        self._taken = False  # whether we ever held it
         self._until = 0.0  # monotonic
 
     def __repr__(self) -> str:
@@ -38,6 +41,11 @@ class HeldLease:
     def expired(self) -> float:
         """Seconds since it must have run out, by our clock; 0 while it lives."""
         return max(0.0, time.monotonic() - self._until)
+
+    @property
+    def strange(self) -> set[bytes]:
+        """The keys that somebody else keeps under our lease."""
+        return self.there.keys() - self.ours
 
     async def take(self, client: EtcdClient) -> None:
         """Adopt the lease with what stands under it, or make it. Raises EtcdError."""
@@ -53,7 +61,7 @@ class HeldLease:
                     continue
                 self.there = {}
                 self.ttl, self._until = granted.ttl, asked + granted.ttl
-            self.held = True
+            self.held = self._taken = True
 
     async def renew(self, client: EtcdClient) -> None:
         """Let it live for another TTL. Raises EtcdError, LeaseGoneError when there is none."""
@@ -74,6 +82,7 @@ class HeldLease:
         unknown = await client.get([key for key in lease.keys if key not in self.there])
         self.there = {key: self.there[key] for key in lease.keys if key in self.there}
         self.there |= {key: pair.value for key, pair in unknown.items() if pair.lease == self.id}
+        self.ours = self.ours.intersection(lease.keys) if self._taken else set(self.there)
 
     def gone(self) -> None:
         """Know that it ran out, and with it all that stood there."""

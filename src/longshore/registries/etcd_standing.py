@@ -63,8 +63,14 @@ def written(layout: Layout, prefix: str, entries: Mapping[str, Entry]) -> tuple[
     return wanted, unwritable
 
 
+TWIN = (
+    "another registrar goes by this one's name and keeps it there: is this machine a copy, or its registrar.json? "
+    "Remove that file on one of them, give its host another name, and start its registrar again"
+)
+
+
 class Standings:
-    """All that is wanted or still being withdrawn.
+    """All that is wanted or still being withdrawn, and one of those that somebody else keeps under our lease.
 
     `unreachable` and `unwritten` say why the lease cannot be renewed, or nothing be written; "" if all is well.
     """
@@ -85,7 +91,7 @@ class Standings:
     ) -> None:
         """Take in what is wanted from now on."""
         for key, standing in list(self._standings.items()):
-            if key not in wanted:
+            if key not in wanted and standing.error != TWIN:
                 if key in there or standing.state == "registering":
                     standing.become("withdrawing")
                 else:
@@ -98,13 +104,19 @@ class Standings:
             self._of(each).become("refused", error)
 
     def found(self, there: Mapping[bytes, bytes], wanted: Mapping[bytes, Wanted], layout: Layout, prefix: str) -> None:
-        """Take in what really stands under our lease: adopted, left over, or gone."""
+        """Take in what really stands under our lease: adopted, left over, or gone; or kept there by somebody else."""
+        strange = self._lease.strange
+        twin = {min(strange)} if strange else set()  # one is enough to tell
+        for key in [key for key, standing in self._standings.items() if standing.error == TWIN and key not in twin]:
+            del self._standings[key]
         for key, value in there.items():
-            if key not in wanted and key not in self._standings:
+            if key not in wanted and key not in self._standings and key not in strange - twin:
                 text = key.decode(errors="backslashreplace")
                 entry = layout.read(prefix, text, value)
                 service, identity = (entry.service, entry.id) if isinstance(entry, Entry) else ("", text)
-                self._standings[key] = Standing(service, identity, text, "withdrawing", time.time())
+                made = self._standings[key] = Standing(service, identity, text, "withdrawing", time.time())
+                if key in twin:
+                    made.become("refused", TWIN)
         for key, each in wanted.items():
             standing = self._of(each)
             if there.get(key) == each.value:
