@@ -64,8 +64,8 @@ def written(layout: Layout, prefix: str, entries: Mapping[str, Entry]) -> tuple[
 
 
 TWIN = (
-    "another registrar goes by this one's name and keeps it there: is this machine a copy, or its registrar.json? "
-    "Remove that file on one of them, give its host another name, and start its registrar again"
+    "another registrar goes by this one's name and keeps it there: on a copy of this machine, or here with another "
+    "state directory; remove the registrar.json of one of them, and give it another `register.name`"
 )
 
 
