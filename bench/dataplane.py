@@ -1,8 +1,9 @@
 """*Data plane*: what a request costs through longshore's HAProxy, beside one that was configured by hand.
 
-Both have the same two services of two copies each, told apart by host, with checks, and say X-Forwarded-For and
--Proto; longshore's has whatever else longshore puts there: its maps, rules, retries, and servers added at runtime.
-`wrk` keeps 32 connections busy against one after the other, in turns, and the one that begins alternates.
+Both have the same two services of two copies each, told apart by host, with checks; both repeat what a dying server did
+not answer, and say X-Forwarded-For and -Proto. longshore's has whatever else longshore puts there: its maps and rules,
+and servers added at runtime. `wrk` keeps 32 connections busy against one after the other, in turns, and the one that
+begins alternates.
 
 The bar is on the processor time that HAProxy spends on a request, which is its own work and nobody else's; requests per
 second, where copies, load and HAProxy share the machine's processors, are shown beside it. POSTs have no bar: longshore
@@ -43,8 +44,9 @@ CONFIG = """global
     stats socket {folder}/haproxy.sock mode 600 level admin
 defaults
     mode http
-    option redispatch
+    option redispatch 1
     retries 3
+    retry-on conn-failure empty-response
     timeout connect 1s
     timeout client 60s
     timeout server 60s

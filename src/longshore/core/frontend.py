@@ -98,17 +98,20 @@ def _http_rules(frontend: Frontend, https_port: str) -> Iterator[str]:
     yield "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)"
     yield 'http-request set-var(txn.tail) "path,concat(/#)"'
     yield f'http-request set-var(txn.https_port) "str({https_port})"'
-    yield from _look_up(quote.path(frontend.map))
+    file = quote.path(frontend.map)
+    yield f"http-request set-var(txn.backend) var(txn.host),concat(,txn.tail),map_beg({file})"
+    yield from _forwarded()
+    yield "http-request allow if { var(txn.backend) -m found }"  # most requests need no rule below this one
+    yield from _look_further(file)
     missing = "!{ var(txn.backend) -m found }"
     yield f"http-request return status 404 content-type text/plain string {NOT_FOUND} if {missing}"
-    yield from _forwarded()
     yield "use_backend %[var(txn.backend)]"
 
 
-def _look_up(file: str) -> Iterator[str]:
+def _look_further(file: str) -> Iterator[str]:
+    """Look up the domains above the host, then every host."""
     missing = "!{ var(txn.backend) -m found }"
     found = f"map_beg({file})"
-    yield f"http-request set-var(txn.backend) var(txn.host),concat(,txn.tail),{found}"
     below = "txn.host"
     for level in range(1, LEVELS + 1):
         parent = f"txn.parent{level}"
@@ -122,8 +125,7 @@ def _forwarded() -> Iterator[str]:
     """What services are told about the client. What clients say about themselves is not trusted."""
     yield "http-request set-header X-Forwarded-For %[src]"
     yield "http-request set-header X-Real-IP %[src]"
-    yield "http-request set-header X-Forwarded-Proto http unless { ssl_fc }"
-    yield "http-request set-header X-Forwarded-Proto https if { ssl_fc }"
+    yield "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
     yield "http-request set-header X-Forwarded-Host %[req.hdr(host)]"
     yield "http-request set-header X-Forwarded-Port %[dst_port]"
     yield "http-request del-header X-Forwarded-Prefix"
