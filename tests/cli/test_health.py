@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -65,6 +65,28 @@ def test_a_socket_proxy_is_asked_for_its_engine(tmp_path: Path) -> None:
         assert run(["health", "--socket-proxy", str(tmp_path / "docker.sock")]) == 0
         assert well(tmp_path / "docker.sock").returncode == 0
     assert asked == ["/_ping", "/_ping"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+def test_an_agent_is_asked_on_its_port(status: int, code: int) -> None:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        assert well(server.server_port).returncode == code
+        server.shutdown()
+        thread.join()
+    assert asked == ["/readyz"]
 
 
 def test_nobody_who_answers_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 python -m longshore.cli.well               the balancer of $LONGSHORE_STATE_DIR
 python -m longshore.cli.well SOCKET        the socket proxy at this path, and through it the engine
+python -m longshore.cli.well PORT          the agent that listens on this port, without TLS
 
 `longshore health` is the same for people.
 """
@@ -18,12 +19,14 @@ PATIENCE = 5.0  # seconds
 
 
 def ask(path: str, target: str) -> tuple[int, str]:
-    """Give the status and the words of the answer; status 0 when nothing answers."""
-    connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
+    """Give the status and the words of the answer of a unix socket, or of a port; status 0 when nothing answers."""
+    port = int(path) if path.isdecimal() else None
+    connection = http.client.HTTPConnection("127.0.0.1" if port else "localhost", port, timeout=PATIENCE)
     try:
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(PATIENCE)
-        connection.sock.connect(path)
+        if port is None:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(PATIENCE)
+            connection.sock.connect(path)
         connection.request("GET", target, headers={"Connection": "close"})
         answer = connection.getresponse()
         return answer.status, answer.read(500).decode(errors="replace").strip()
@@ -35,6 +38,7 @@ def ask(path: str, target: str) -> tuple[int, str]:
 
 if __name__ == "__main__":
     state = os.environ.get("LONGSHORE_STATE_DIR", "/var/lib/longshore")
-    status, said = ask(sys.argv[1], ENGINE) if sys.argv[1:] else ask(f"{state}/longshore.sock", BALANCER)
+    where = sys.argv[1] if sys.argv[1:] else f"{state}/longshore.sock"
+    status, said = ask(where, ENGINE if where.startswith("/") and sys.argv[1:] else BALANCER)
     print(said)
     sys.exit(status != 200)
