@@ -139,6 +139,29 @@ def test_a_host_that_reboots_comes_back_with_the_same_containers_once(
     assert registrar.status()["registrar"]["owner"] == owner
 
 
+def test_a_host_that_balances_prefers_its_own_containers_while_it_has_any(
+    hosts: Hosts, etcd: Etcd, register: Callable[..., HostRegistrar], started: Callable[[Any], Any]
+) -> None:
+    """Nothing has to be said but `prefer: host`: it knows its own name, and registrars write theirs."""
+    one, two, _ = hosts
+    for host in (one, two):
+        register(host)
+    near = one.balancer(series="2.6", config={"sources": {"etcd": {"endpoints": etcd.endpoints}}})
+    labels = LABELS | {"longshore.prefer": "host"}
+    own, other = one.run(labels=labels, args=ALWAYS), two.run(labels=labels, args=ALWAYS)
+    started(near)
+    near.until_up("web", 2)
+    assert near.serves("a.test", 1) == {own.short}
+    with Load(address=near.address, port=near.port, host="a.test", rate=40) as load:
+        load.more(20)
+        own.rm()
+        until(lambda: near.serves("a.test", 1) == {other.short})
+        back = one.run(labels=labels, args=ALWAYS)
+        until(lambda: near.serves("a.test", 1) == {back.short})
+        load.more(20)
+    assert load.report.lost == 0, load.report
+
+
 def test_two_hosts_that_claim_one_address_are_told_and_harm_nothing(
     hosts: Hosts, etcd: Etcd, register: Callable[..., HostRegistrar], balancer: HostBalancer
 ) -> None:
