@@ -70,6 +70,37 @@ def test_the_newest_engine(etcd: Etcd, new_engine: Callable[..., Engine], regist
     until(lambda: set(entries(etcd)) == ids(three))
 
 
+def test_every_port_and_protocol_where_others_reach_it(etcd: Etcd, engine: Engine, register: Register) -> None:
+    """Published ports, TCP and UDP; the host's network; the container's own address in a network that is routed."""
+    register(register={"expose": "all", "networks": ["routed"]})
+    two = {"longshore.shop.port": 8000, "longshore.stats.port": 9000, "longshore.dns.port": "53/udp"}
+    ports = ("-p", "8000", "-p", "9000", "-p", "53/udp")
+    several = engine.run("several", labels=two, env={"PORT": "8000,9000"}, args=ports)
+    host = engine.run(
+        "hosts",
+        labels={"longshore.service": "hosts", "longshore.port": 18080},
+        env={"PORT": "18080"},
+        args=("--network", "host"),
+    )
+    engine.network("routed")
+    routed = engine.run(
+        "routed", labels={"longshore.service": "routed", "longshore.port": 8000}, args=("--network", "routed")
+    )
+    bare = engine.run("bare", args=PORT)
+
+    def found(service: str) -> dict[str, tuple[str, int]]:
+        return {key: (each["host"], each["port"]) for key, each in entries(etcd, service).items()}
+
+    local = "127.0.0.1"
+    until(lambda: found("shop") == {f"{several.short}:8000": (local, several.published(8000))})
+    until(lambda: found("stats") == {f"{several.short}:9000": (local, several.published(9000))})
+    until(lambda: list(found("dns")) == [f"{several.short}:53:udp"])
+    assert entries(etcd, "dns")[f"{several.short}:53:udp"]["labels"]["longshore.enable"] == "false"
+    until(lambda: found("hosts") == {f"{host.short}:18080": (local, 18080)})
+    until(lambda: found("routed") == {f"{routed.short}:8000": (routed.address, 8000)})
+    until(lambda: found("web") == {f"{bare.short}:8000": (local, bare.published(8000))})
+
+
 def test_only_what_passes_its_check_stands_there(etcd: Etcd, engine: Engine, register: Register) -> None:
     """It leaves when the check fails, and comes back; a HEALTHCHECK counts as the engine says."""
     registrar = register()
