@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from longshore.agent.desired import Desired
@@ -102,6 +103,43 @@ async def test_a_source_that_left_the_configuration_is_not_heard(tmp_path: Path)
     made.set_sources(("file",), forget_after=0.0, reserved={})
     assert endpoints(made) == {}
     assert not made.publish(Snapshot("docker", (WEB,)))
+
+
+async def test_a_service_may_move_to_another_source(tmp_path: Path) -> None:
+    """What a source knew that the configuration dropped stays until the new ones have answered."""
+    made = desired(tmp_path, "etcd", "docker")
+    made.publish(Snapshot("docker"))
+    made.publish(Snapshot("etcd", (WEB,)))
+    made.set_sources(("zookeeper", "docker"), forget_after=0.0, reserved={})
+    assert endpoints(made) == {"web": ["a:80"]}
+    assert "stays in use until zookeeper answers" in made.problems[0].what
+    made.publish(Snapshot("zookeeper", (), stale="no connection"))
+    assert endpoints(made) == {"web": ["a:80"]}, "nothing is known of the new one yet"
+    moved = replace(WEB, endpoints=(Endpoint("b:80", "b", "10.0.0.2", 80),))
+    assert made.publish(Snapshot("zookeeper", (moved,)))
+    assert endpoints(made) == {"web": ["b:80"]}
+    assert not made.problems
+
+
+async def test_a_service_may_move_between_sources_that_stay(tmp_path: Path) -> None:
+    """Each source tells its new part at a moment of its own, whichever is first."""
+    made = desired(tmp_path, "etcd", "zookeeper")
+    made.publish(Snapshot("etcd", (WEB,)))
+    made.publish(Snapshot("zookeeper"))
+    made.set_sources(("etcd", "zookeeper"), changed={"etcd", "zookeeper"}, forget_after=0.0, reserved={})
+    made.publish(Snapshot("etcd"))
+    assert endpoints(made) == {"web": ["a:80"]}
+    assert made.publish(Snapshot("zookeeper")), "it says the same as before, and still it is news"
+    assert endpoints(made) == {}
+
+
+async def test_what_is_dropped_is_not_saved(tmp_path: Path) -> None:
+    made = desired(tmp_path, "etcd")
+    made.publish(Snapshot("etcd", (WEB,)))
+    made.set_sources(("zookeeper",), forget_after=0.0, reserved={})
+    made.save()
+    await made.store.flush()
+    assert made.store.load().snapshots == ()
 
 
 async def test_first_answers_waits_for_every_source_and_no_longer_than_told(tmp_path: Path) -> None:

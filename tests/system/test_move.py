@@ -157,3 +157,27 @@ def test_a_registrar_with_ids_of_its_own_takes_over_without_a_loss(
         assert servers(b) == before, "also after a crash of longshore"
         b.serves("a.test", COPIES)
     assert load.report.lost == 0, load.report
+
+
+def test_a_service_that_the_operator_picks_moves_in_one_step(
+    etcd: Etcd, zookeeper: ZooKeeper, webs: list[Web], balance: Callable[..., Balancer]
+) -> None:
+    """The same entries stand in both; the configuration names the other one, alone, and is read again."""
+    for web in webs[:COPIES]:
+        etcd.put(f"{PREFIX}/web/{web.name}", value(web))
+        zookeeper.put(f"{PREFIX}/web/{web.name}_", value(web), ephemeral=True, sequence=True)
+
+    def picked(source: str) -> dict[str, object]:
+        return {"web": {"from": {"source": source, "service": "web"}, "host": "picked.test"}}
+
+    b = balance(config={"sources": {"etcd": {"endpoints": etcd.endpoints}}, "services": picked("etcd")})
+    b.serves("picked.test", COPIES)
+    with Load(port=b.port, host="picked.test", rate=100) as load:
+        b.settings["services"] = picked("zookeeper")
+        read(b, {"zookeeper": {"hosts": zookeeper.hosts}})
+        b.until(lambda status: [source["endpoints"] for source in status["sources"]] == [COPIES])
+        load.more(50)
+        b.serves("picked.test", COPIES)
+        assert not b.status()["problems"]
+    assert load.report.lost == 0, load.report
+    assert b.reloads == 0

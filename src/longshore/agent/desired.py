@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from longshore.agent.store import State, Store
 from longshore.core.merge import Merged, Merger
@@ -42,6 +42,8 @@ class Desired:
         self._merger = Merger(state.owners, reserved, Twins(state.extra.get(TWINS)))
         self._merged = Merged()
         self._fresh = False
+        self._awaited: set[str] = set()  # sources that a new configuration brought, and that have not answered yet
+        self._leaving: dict[str, Snapshot] = {}  # what those it changed or dropped knew: stays until then
         self._stored = state
         self._answered = asyncio.Event()
 
@@ -55,7 +57,11 @@ class Desired:
             before = self._saved[name]
         new = latest(before, snapshot)
         known = self.snapshots[name]
-        if known is not None and known == new:
+        if name in self._awaited and not snapshot.stale:
+            self._awaited.discard(name)
+            if not self._awaited and self._leaving:
+                self._leaving, self._fresh = {}, False
+        elif known is not None and known == new:
             return False
         if known is None or bool(known.stale) != bool(new.stale):
             self.since[name] = time.time()
@@ -65,8 +71,26 @@ class Desired:
             self._answered.set()
         return True
 
-    def set_sources(self, sources: Sequence[str], *, forget_after: float, reserved: Mapping[str, str]) -> None:
-        """The configuration was read again: keep what is known of sources that stay, forget the others."""
+    def set_sources(
+        self,
+        sources: Sequence[str],
+        *,
+        changed: Collection[str] = (),
+        forget_after: float,
+        reserved: Mapping[str, str],
+    ) -> None:
+        """The configuration was read again; `changed` are the sources that stay by name, and are others now.
+
+        What dropped and changed sources knew stays in use until every new and changed one has answered: a service may
+        have moved from one to the other.
+        """
+        old = self._leaving | {name: known for name, known in self.snapshots.items() if known is not None}
+        self._awaited = {n for n in sources if n in changed or n in self._awaited or n not in self.snapshots}
+        self._leaving = {
+            name: known
+            for name, known in old.items()
+            if self._awaited and (name in changed or name in self._leaving or name not in sources)
+        }
         self.snapshots = {name: self.snapshots.get(name) for name in sources}
         self.forget_after = forget_after
         self._merger = Merger(self._merged.settled.owners, reserved, self._merger.twins)
@@ -75,7 +99,8 @@ class Desired:
     def services(self) -> tuple[Service, ...]:
         """Everything to serve, the remembered included."""
         if not self._fresh:
-            self._merged = self._merger.merge([s for s in self._current() if s is not None])
+            said = [snapshot for snapshot in self._current() if snapshot is not None]
+            self._merged = self._merger.merge([*said, *self._leaving.values()])
             self._fresh = True
             self._remember(time.time())
         return self.remembered.services
@@ -92,7 +117,10 @@ class Desired:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What the sources and their union have to say."""
-        return self._merged.problems
+        awaited = ", ".join(sorted(self._awaited))
+        what = f"is not in the configuration any more; what it knew stays in use until {awaited} answers"
+        left = [Problem(f"source {name}", what) for name in self._leaving if name not in self.snapshots]
+        return (*self._merged.problems, *left)
 
     def last(self) -> dict[str, Snapshot]:
         """The newest snapshot of each source, be it from before a restart."""

@@ -181,12 +181,13 @@ class Life:
             connect.here_of(config),
         )
         driver.spare = config.haproxy.spare_slots
+        changed = connect.changed_sources(before, new)
         self.balancer.desired.set_sources(
             tuple(connect.source_names(new)),
+            changed=changed,
             forget_after=config.forget_after,
             reserved=connect.reserved_of(config),
         )
-        changed = connect.changed_sources(before, new)
         for name in [n for n in self._sources if n in changed or n not in connect.source_names(new)]:
             self._sources.pop(name).cancel()
             self.gates.pop(name, None)
