@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from longshore.agent import register_delays, register_hands, registrar
+from longshore.agent.connect_holders import holder_of
 from longshore.agent.journal import Journal
 from longshore.agent.metrics import Metrics
 from longshore.agent.registrar import Registrar
 from longshore.agent.report import Status
 from longshore.config import load
 from longshore.config.load import Loaded
+from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.core.entries import Entry
 from longshore.registries.hold import LeaseStatus
 from longshore.sources.docker import Patience
@@ -36,6 +38,7 @@ class FakeHolder:
         self.wanted: Mapping[str, Entry] | None = None
         self.wishes = list[set[str]]()
         self.closed: bool | None = None  # with what `keep`
+        self.away: str | None = ""
 
     def want(self, entries: Mapping[str, Entry]) -> None:
         self.wanted = dict(entries)
@@ -49,6 +52,9 @@ class FakeHolder:
             LeaseStatus(each.service, each.id, f"{self.prefix}/{key}", "etcd", "held", time.time(), 10.0)
             for key, each in (self.wanted or {}).items()
         )
+
+    def trouble(self) -> str | None:
+        return self.away
 
     async def close(self, *, keep: bool) -> None:
         self.closed = keep
@@ -198,6 +204,50 @@ async def test_another_configuration_leaves_what_stands(tmp_path: Path, monkeypa
         assert desk.holders[-1].prefix == "/b"
         await desk.until("one")
         await eventually(lambda: second.closed is False, what="the old place is withdrawn from")
+
+
+async def test_a_registry_that_was_never_reached_is_away_also_with_nothing_to_register(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(FakeEngine()) as host, at_work(Desk(tmp_path, host, monkeypatch)) as desk:
+        await desk.until()
+        (holder,) = desk.holders
+        holder.away = None
+        assert [each.state for each in desk.registrar.status().registries] == ["connecting"]
+        assert not desk.registrar.ready
+        holder.away = "cannot reach etcd"
+        await eventually(lambda: [each.what for each in desk.registrar.problems()] == ["cannot reach etcd"])
+        assert [each.state for each in desk.registrar.status().registries] == ["away"]
+        assert "registry etcd is away" in [event.what for event in desk.journal.after()]
+        assert not desk.registrar.ready
+        holder.away = ""
+        await eventually(lambda: desk.registrar.ready and not desk.registrar.problems())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        EtcdSource(endpoints=("http://127.0.0.1:1",)),
+        ZookeeperSource(hosts=("127.0.0.1:1",)),
+        ConsulSource(address="http://127.0.0.1:1"),
+    ],
+    ids=lambda source: source.type,
+)
+async def test_a_hand_knows_that_its_registry_is_away_before_it_holds_anything(
+    source: Registry, tmp_path: Path
+) -> None:
+    path = tmp_path / "longshore.yaml"
+    path.write_text(json.dumps({"sources": {source.type: source.model_dump(mode="json", exclude_defaults=True)}}))
+    holder = holder_of(load(path, {}), source.type, "box.1", 10.0)
+    assert holder.trouble() is None
+    holder.want({})
+    task = asyncio.create_task(holder.run())
+    try:
+        await eventually(lambda: "127.0.0.1:1" in (holder.trouble() or ""))
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await holder.close(keep=True)
 
 
 async def test_a_holder_that_fails_is_said_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,9 @@ class FakeHolder:
         state: LeaseState = "lost" if self.lost else "held"
         return LeaseStatus(entry.service, entry.id, name, "there", state, 0.0, 30.0, self.lost)
 
+    def trouble(self) -> str | None:
+        return self.lost
+
     async def close(self, *, keep: bool) -> None:
         pass
 

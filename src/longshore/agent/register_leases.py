@@ -15,7 +15,7 @@ from typing import NoReturn
 from longshore.agent.journal import Journal
 from longshore.agent.metrics import Metrics
 from longshore.agent.register_book import Standing
-from longshore.agent.report import LeaseShown, RegistryStatus
+from longshore.agent.report import LeaseShown, RegistryState, RegistryStatus
 from longshore.core.model import Problem
 from longshore.registries.hold import Holder, LeaseStatus
 
@@ -41,6 +41,7 @@ class Leases:
         self._known: dict[str, dict[str, LeaseStatus]] = {}  # by registry and key
         self._asked: dict[str, Asked] = {}
         self._away: dict[str, str] = {}  # registry -> why
+        self._states: dict[str, RegistryState] = {}
         self._wake = asyncio.Event()
 
     def want(self, key: str, why: str) -> None:
@@ -74,8 +75,9 @@ class Leases:
             for key in before.keys() | after.keys():
                 changed |= self._tell(registry, key, before.get(key), after.get(key))
             pending |= any(lease.state in PENDING and not lease.error for lease in after.values())
-            changed |= self._tell_away(registry, after)
-        if changed:
+            changed |= self._tell_away(registry, after, holder.trouble() or "")
+        states, self._states = self._states, {name: self._state(name, each) for name, each in self.holders.items()}
+        if changed or self._states != states:
             self._journal.touch()
             there = {key for known in self._known.values() for key in known}
             self._asked = {key: asked for key, asked in self._asked.items() if key in there}
@@ -83,14 +85,16 @@ class Leases:
 
     def settled(self, wanted: Mapping[str, object]) -> bool:
         """Whether every registry has all that is wanted, or will not take it."""
-        return all(holds(holder, wanted) for holder in self.holders.values())
+        return all(
+            holds(holder, wanted) if wanted else holder.trouble() == ""  # with nothing to hold, being there is all
+            for holder in self.holders.values()
+        )
 
     def registries(self) -> tuple[RegistryStatus, ...]:
         """How each registry is."""
         return tuple(
-            RegistryStatus(name, self.types.get(name, ""), "away" if name in self._away else "current", why)
-            for name in self.holders
-            for why in [self._away.get(name, "")]
+            RegistryStatus(name, self.types.get(name, ""), self._state(name, holder), self._away.get(name, ""))
+            for name, holder in self.holders.items()
         )
 
     def problems(self) -> list[Problem]:
@@ -139,6 +143,11 @@ class Leases:
                 rows.append(_out(row, standing.check, why))
         return tuple(sorted(rows, key=lambda row: (row.service, row.id, row.registry)))
 
+    def _state(self, registry: str, holder: Holder) -> RegistryState:
+        if registry in self._away:
+            return "away"
+        return "current" if holder.trouble() is not None or holder.leases() else "connecting"
+
     def _tell(self, registry: str, key: str, before: LeaseStatus | None, after: LeaseStatus | None) -> bool:
         """Write down what became of one entry; say whether anything did."""
         state, was = after.state if after else None, before.state if before else None
@@ -160,8 +169,9 @@ class Leases:
             self._journal.add(f"{registry} does not take {key}", after.error, service)
         return True
 
-    def _tell_away(self, registry: str, leases: Mapping[str, LeaseStatus]) -> bool:
+    def _tell_away(self, registry: str, leases: Mapping[str, LeaseStatus], trouble: str) -> bool:
         errors = [lease.error for lease in leases.values() if lease.error and lease.state != "refused"]
+        errors += [trouble] if trouble else []
         was = self._away.get(registry)
         if errors and was is None:
             self._journal.add(f"registry {registry} is away", errors[0])

@@ -129,13 +129,16 @@ class LeaseShown:
     error: str = ""  # what keeps it from being held
 
 
+RegistryState = Literal["connecting", "current", "away"]
+
+
 @dataclass(frozen=True, slots=True)
 class RegistryStatus:
     """One registry that this host is registered in."""
 
     name: str
     type: str  # etcd, zookeeper, consul
-    state: Literal["current", "away"] = "current"
+    state: RegistryState = "current"
     reason: str = ""  # why it is away
 
 

@@ -80,6 +80,10 @@ class ConsulHolder:
         """Tell how each entry stands."""
         return self._standings.all()
 
+    def trouble(self) -> str | None:
+        """Why the agent cannot be used now."""
+        return self._standings.trouble or ("" if self._seen.is_set() else None)
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with self._client() as client, asyncio.TaskGroup() as group:
@@ -117,8 +121,10 @@ class ConsulHolder:
         while True:
             due = self._ttl / 3 * random.uniform(0.8, 1.0)  # noqa: S311
             try:
-                await self._renew_all(client)
-                self._standings.trouble, tries = "", 0
+                if self._standings.kept():  # else nobody was asked
+                    await self._renew_all(client)
+                    self._standings.trouble = ""
+                tries = 0
             except ConsulError as error:
                 self._standings.trouble = str(error)
                 due = min(due, self._back_off(tries))

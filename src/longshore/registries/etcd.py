@@ -64,6 +64,7 @@ class EtcdHolder:
         self._lease = HeldLease(settings.prefix, owner, ttl)
         self._standings = Standings(registry, self._lease)
         self._wanted: dict[bytes, Wanted] | None = None  # by key
+        self._asked = False  # whether etcd was asked yet, with whatever result
         self._wake = asyncio.Event()
         self._writing = asyncio.Semaphore(MOST_WRITES)
 
@@ -80,6 +81,10 @@ class EtcdHolder:
     def leases(self) -> tuple[LeaseStatus, ...]:
         """Tell how each entry stands."""
         return self._standings.all()
+
+    def trouble(self) -> str | None:
+        """Why etcd cannot be used now."""
+        return (self._standings.unwritten or self._standings.unreachable) if self._asked else None
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -126,6 +131,7 @@ class EtcdHolder:
                 self._standings.unreachable = str(error)
                 due = min(due, self._back_off(tries))
                 tries += 1
+            self._asked = True
             await asyncio.sleep(due)
 
     async def _write(self, client: EtcdClient) -> None:

@@ -57,5 +57,8 @@ class Holder(Protocol):
     def leases(self) -> tuple[LeaseStatus, ...]:
         """Tell how each entry stands: the wanted ones, and those that are still being withdrawn."""
 
+    def trouble(self) -> str | None:
+        """Why the registry cannot be used now: "" if it can be, None before that is known."""
+
     async def close(self, *, keep: bool) -> None:
         """End, after `run` was cancelled. Withdraws everything; with `keep` leaves it to its TTL or the next run."""

@@ -71,6 +71,10 @@ class ZooKeeperHolder:
         """Tell how each entry stands."""
         return self._standings.all()
 
+    def trouble(self) -> str | None:
+        """Why ZooKeeper cannot be used now."""
+        return self._standings.trouble
+
     async def run(self) -> None:
         """Work until cancelled."""
         tries = 0

@@ -100,6 +100,11 @@ class Standings:
         """Whether everything wanted stands there, or is refused."""
         return all(told.state in ("held", "refused") for told in self._told.values())
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the registry is not there for us; None before that is known."""
+        return self._trouble or (None if self._apart else "")
+
     def want(self, wanted: dict[str, Wanted], unwritable: Mapping[Wanted, str]) -> None:
         """Take in what is wanted from now on."""
         if self.may_be_left:
