@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from longshore.agent.journal import Journal
 from longshore.agent.metrics import Metrics
 from longshore.agent.registrar import Registrar
 from longshore.agent.report import Status
+from longshore.cli.shown_registrar import registrar_lines
 from longshore.config import load
 from longshore.config.load import Loaded
 from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
@@ -39,6 +41,7 @@ class FakeHolder:
         self.wishes = list[set[str]]()
         self.closed: bool | None = None  # with what `keep`
         self.away: str | None = ""
+        self.refuses = set[str]()  # names of entries
 
     def want(self, entries: Mapping[str, Entry]) -> None:
         self.wanted = dict(entries)
@@ -48,10 +51,11 @@ class FakeHolder:
         await asyncio.Event().wait()
 
     def leases(self) -> tuple[LeaseStatus, ...]:
-        return tuple(
-            LeaseStatus(each.service, each.id, f"{self.prefix}/{key}", "etcd", "held", time.time(), 10.0)
-            for key, each in (self.wanted or {}).items()
-        )
+        return tuple(self._lease(key, each) for key, each in (self.wanted or {}).items())
+
+    def _lease(self, key: str, entry: Entry) -> LeaseStatus:
+        status = LeaseStatus(entry.service, entry.id, f"{self.prefix}/{key}", "etcd", "held", time.time(), 10.0)
+        return replace(status, state="refused", error="no right (grant it)") if entry.name in self.refuses else status
 
     def trouble(self) -> str | None:
         return self.away
@@ -222,6 +226,29 @@ async def test_a_registry_that_was_never_reached_is_away_also_with_nothing_to_re
         assert not desk.registrar.ready
         holder.away = ""
         await eventually(lambda: desk.registrar.ready and not desk.registrar.problems())
+
+
+async def test_a_registrar_that_is_refused_everything_is_not_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine()
+    public("one", engine)
+    public("two", engine, 2)
+    async with serving(engine) as host, at_work(Desk(tmp_path, host, monkeypatch)) as desk:
+        await desk.until("one", "two")
+        (holder,) = desk.holders
+        await eventually(lambda: desk.registrar.ready)
+        holder.refuses = {"one"}
+        await eventually(lambda: len(desk.registrar.problems()) == 1)
+        assert desk.registrar.ready, "one entry that is not taken says nothing of the others"
+        holder.refuses = {"one", "two"}
+        await eventually(lambda: "are not taken: no right (grant it)" in desk.registrar.problems()[0].what)
+        assert len(desk.registrar.problems()) == 1, "what is the same for all is said once"
+        (registry,) = desk.registrar.status().registries
+        assert (registry.state, desk.registrar.ready) == ("refused", False)
+        shown = registrar_lines(desk.registrar.status(), time.time())
+        assert not [line for line in shown if "grant it" in line], "it is said among the problems"
+        assert any("refused" in line and "takes nothing" in line for line in shown)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from longshore.registries.hold import Holder, LeaseStatus
 
 BUSY, SLOWER, CALM = 0.005, 1.5, 1.0  # seconds between looks: while something is under way, ever more, at most
 PENDING = ("registering", "withdrawing")
+NAMED = 3  # entries that are named where more have the same trouble
+REFUSES = {"refused": "it takes nothing of this host, see the problems"}
 
 
 @dataclass(slots=True)
@@ -84,17 +86,20 @@ class Leases:
         return pending
 
     def settled(self, wanted: Mapping[str, object]) -> bool:
-        """Whether every registry has all that is wanted, or will not take it."""
+        """Whether every registry has all that is wanted, or will not take some of it."""
         return all(
-            holds(holder, wanted) if wanted else holder.trouble() == ""  # with nothing to hold, being there is all
+            holds(holder, wanted) and not refuses(holder)
+            if wanted
+            else holder.trouble() == ""  # with nothing to hold, being there is all
             for holder in self.holders.values()
         )
 
     def registries(self) -> tuple[RegistryStatus, ...]:
         """How each registry is."""
         return tuple(
-            RegistryStatus(name, self.types.get(name, ""), self._state(name, holder), self._away.get(name, ""))
+            RegistryStatus(name, self.types.get(name, ""), state, self._away.get(name, REFUSES.get(state, "")))
             for name, holder in self.holders.items()
+            for state in [self._state(name, holder)]
         )
 
     def problems(self) -> list[Problem]:
@@ -105,10 +110,11 @@ class Leases:
             if name in self.holders
         ]
         for name in self.holders:
-            for key, lease in self._known.get(name, {}).items():
+            refused: dict[str, list[LeaseStatus]] = {}  # by why: often it is the same for all
+            for lease in self._known.get(name, {}).values():
                 if lease.state == "refused":
-                    what = f"{key} is not taken: {lease.error}"
-                    found.append(Problem(f"registry {name}", what, "it is tried again now and then", lease.service))
+                    refused.setdefault(lease.error, []).append(lease)
+            found += [_refusal(name, why, leases) for why, leases in refused.items()]
         return found
 
     def shown(self, standings: Mapping[str, Standing], owner: str) -> tuple[LeaseShown, ...]:
@@ -146,6 +152,8 @@ class Leases:
     def _state(self, registry: str, holder: Holder) -> RegistryState:
         if registry in self._away:
             return "away"
+        if refuses(holder):
+            return "refused"
         return "current" if holder.trouble() is not None or holder.leases() else "connecting"
 
     def _tell(self, registry: str, key: str, before: LeaseStatus | None, after: LeaseStatus | None) -> bool:
@@ -188,6 +196,21 @@ def holds(holder: Holder, wanted: Mapping[str, object]) -> bool:
     """Whether a registry has all that is wanted, or will not take it."""
     there = {f"{lease.service}/{lease.id}" for lease in holder.leases() if lease.state in ("held", "refused")}
     return there >= wanted.keys()
+
+
+def refuses(holder: Holder) -> bool:
+    """Whether a registry takes nothing at all of this host."""
+    leases = holder.leases()
+    return bool(leases) and all(lease.state == "refused" for lease in leases)
+
+
+def _refusal(registry: str, why: str, leases: list[LeaseStatus]) -> Problem:
+    names = [f"{lease.service}/{lease.id}" for lease in leases]
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    what = f"{', '.join(names[:NAMED])}{more} {'is' if len(names) == 1 else 'are'} not taken: {why}"
+    services = {lease.service for lease in leases}
+    service = services.pop() if len(services) == 1 else ""
+    return Problem(f"registry {registry}", what, "tried again now and then", service)
 
 
 def _out(row: LeaseShown, check: str, why: str) -> LeaseShown:

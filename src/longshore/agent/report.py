@@ -129,7 +129,7 @@ class LeaseShown:
     error: str = ""  # what keeps it from being held
 
 
-RegistryState = Literal["connecting", "current", "away"]
+RegistryState = Literal["connecting", "current", "away", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class RegistryStatus:
     name: str
     type: str  # etcd, zookeeper, consul
     state: RegistryState = "current"
-    reason: str = ""  # why it is away
+    reason: str = ""  # why it is not current
 
 
 @dataclass(frozen=True, slots=True)

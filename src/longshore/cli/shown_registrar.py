@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from longshore.agent.report import LeaseShown, RegistrarStatus
 from longshore.cli.text import Colour, ago, clean, columns, paint, span
@@ -20,7 +21,8 @@ def registrar_lines(registrar: RegistrarStatus, now: float) -> list[str]:
         for each in registrar.registries
     ]
     lines = [head, *columns(registries, "  ", [COLOURS.get(row[0], "yellow") for row in registries])]
-    return [*lines, "", *lease_lines(registrar.leases, registrar.owner, now)]
+    leases = (replace(each, error="") if each.state == "refused" else each for each in registrar.leases)
+    return [*lines, "", *lease_lines(tuple(leases), registrar.owner, now)]  # why they are is among the problems
 
 
 def lease_lines(leases: tuple[LeaseShown, ...], owner: str, now: float) -> Iterator[str]:
