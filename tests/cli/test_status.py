@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from longshore.agent.report import ServiceStatus, SourceStatus, Status
+from longshore.cli import ask
 from longshore.cli.shown import status_lines
 from longshore.core.model import Problem
 from tests.cli.conftest import Command, ServedAgent
@@ -56,6 +57,22 @@ def test_not_ready_is_1(agent: ServedAgent, command: Command) -> None:
     ended = command("status")
     assert ended.code == 1
     assert "not ready yet" in ended.out
+
+
+@pytest.mark.parametrize("broken", ["frontends: {http: {bond: 80}}\n", "sources: [\n"], ids=["wrong", "no YAML"])
+def test_a_configuration_with_problems_does_not_hide_the_agent(
+    broken: str, agent: ServedAgent, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own `state-dir` counts as far as it can be read, else the default."""
+    monkeypatch.delenv("LONGSHORE_STATE_DIR")
+    monkeypatch.setattr(ask, "ROOTS_STATE", agent.folder)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    config = tmp_path / "longshore.yaml"
+    config.write_text(broken)
+    assert command("status", "--config", str(config)).code == 0
+    monkeypatch.setattr(ask, "ROOTS_STATE", tmp_path)
+    config.write_text(f"state-dir: {agent.folder}\n{broken}")
+    assert (command("status", "--config", str(config)).code == 0) is (broken[:2] == "fr")
 
 
 def test_watching_shows_every_change_until_the_agent_ends(agent: ServedAgent, command: Command) -> None:

@@ -133,15 +133,21 @@ def state_dir_of(config: Path | None, environ: Mapping[str, str]) -> Path:
         loaded = load(config, environ)
         if loaded.valid is not None:
             return loaded.valid.state_dir
-        raise End(
-            FINDING,
-            f"{loaded.path or 'the configuration'} does not say where the agent is: it has problems",
-            "see `longshore check`, or name the state directory with --state-dir",
-        )
+        if written := _as_written(loaded.path):
+            return written
     if os.geteuid() == 0:
         return ROOTS_STATE
     home = Path(environ.get("HOME") or Path.home())
     return Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "longshore"
+
+
+def _as_written(path: Path | None) -> Path | None:
+    """What a configuration with problems says all the same: the agent runs on by its last good one."""
+    from longshore.config.document import read
+
+    data = read(path).data if path else None
+    said = data.get("state-dir") if isinstance(data, dict) else None
+    return path.absolute().parent / said if path and isinstance(said, str) and said else None
 
 
 class _Connection(http.client.HTTPConnection):
