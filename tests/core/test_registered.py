@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from longshore.core import spec
 from longshore.core.conditions import read as condition
 from longshore.core.entries import Entry
+from longshore.core.explain import Known, explain
+from longshore.core.frontend import Bind, Frontend
 from longshore.core.layouts import LAYOUTS
 from longshore.core.model import Endpoint, EndpointState, Problem, Route, Service
 from longshore.core.registered import MOST_PROBLEMS, Options, Pick, Registered, Value, build
@@ -130,6 +133,23 @@ def test_a_picked_entry_belongs_to_those_who_pick_it_only() -> None:
     options = Options("etcd", LAYOUTS["native"], PREFIX, picks=(pick("shop", service="web"), pick("blue", tag="blue")))
     found = services({"web/a": entry(tags=["blue"]), "api/a": entry("10.0.0.6")}, options)
     assert {name: len(service.endpoints) for name, service in found.items()} == {"api": 1, "blue": 1, "shop": 1}
+
+
+def test_labels_that_the_operator_s_service_overrules_are_said_once() -> None:
+    """Whoever asks for the host that the labels say is told why it is not there."""
+    labels = {"longshore.host": "whoami.test", "longshore.weight": "7", "longshore.hold": "5s"}
+    content = {f"whoami/{n}": entry(f"10.0.0.{n}", labels=labels) for n in (5, 6)}
+    options = replace(OPTIONS, picks=(pick("shop", {"host": "shop.test", "hold": "5s"}, service="whoami"),))
+    built, (problem,) = build({key(rest): value for rest, value in content.items()}, options)
+    assert problem.what == (
+        "whoami is registered with host whoami.test, but services.shop of the configuration decides"
+    )
+    http = Frontend("http", "http", (Bind(":80"),), "/state/maps/routes.map")
+    told = explain("whoami.test", Known(built, [http], problems=[problem]))
+    assert (told.status, told.problems) == (404, (problem,))
+    assert services(
+        content, replace(OPTIONS, picks=(pick("shop", {"host": "whoami.test", "hold": 5}, service="whoami"),))
+    )
 
 
 def test_a_picked_path_may_be_anywhere() -> None:

@@ -19,6 +19,7 @@ from longshore.core.model import Endpoint, EndpointState, Mode, Policy, Problem,
 from longshore.core.places import ip
 from longshore.core.registered_labels import PREFIX, Parts, labels_said, name_of, parts_of
 from longshore.core.spec import Spec
+from longshore.core.unheard import unheard
 from longshore.core.values import RefusedError, shown
 
 LONGEST_ID = 250
@@ -209,6 +210,9 @@ class _Drafting:
     def drafts(self, own: Spec, parts: Parts, endpoint: Endpoint | None, picks: list[Pick]) -> Iterator[Draft]:
         entry = self.entry
         for pick in picks:
+            labels, keys = labels_said(entry.labels).labels, own.given - _ENDPOINT_KEYS
+            if keys and (problem := unheard(entry.service, labels, own, keys, pick.name, pick.spec)):
+                self.problems.append(problem)
             mode, routes, policy = parts_of(pick.spec)
             rank = (True, True, entry.since, self.key)
             theirs = endpoint and self._picked(endpoint, pick, own)
