@@ -163,6 +163,26 @@ async def test_an_engine_that_is_away_is_not_waited_for_for_ever(
         assert any("the socket does not exist" in problem.what for problem in desk.registrar.problems())
 
 
+async def test_that_the_engine_is_waited_for_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the cure for a host that has none."""
+    async with at_work(Desk(tmp_path, "unix:///nowhere.sock", monkeypatch)) as desk:
+        await eventually(lambda: [e for e in desk.journal.after() if e.what.startswith("waiting for the engine, 30 s")])
+        assert desk.names is None, "it is waited for"
+        (problem,) = desk.registrar.problems()
+        assert "containers: false" in problem.hint
+
+
+async def test_an_engine_that_says_nothing_is_waited_for_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registrar, "SOON", 0.1)
+    engine = FakeEngine()
+    slow = public("one", engine)
+    engine.hold[f"{slow}/json"] = asyncio.Event()
+    async with serving(engine) as host, at_work(Desk(tmp_path, host, monkeypatch)) as desk:
+        await eventually(lambda: [e for e in desk.journal.after() if e.what.startswith("waiting for the engine")])
+        engine.hold.pop(f"{slow}/json").set()
+        await desk.until("one")
+
+
 async def test_while_the_engine_is_away_everything_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, socket = FakeEngine(), tmp_path / "docker.sock"
     async with at_work(Desk(tmp_path, f"unix://{socket}", monkeypatch)) as desk:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from longshore.agent.register_identity import host_name
+from longshore.clients.docker_faults import NO_SOCKET
 from longshore.config.load import Loaded
 from longshore.config.register import RegisterConfig, RegisteredProcess
 from longshore.config.registries import REGISTRIES, ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.core import spec
 from longshore.core.entries import Entry
 from longshore.core.labels import PREFIX
+from longshore.core.model import Problem
 from longshore.core.register_check import RegisterCheck
 from longshore.core.registration import LocalCheck, Options, Registration
 from longshore.core.registration_of import LOCAL
@@ -34,6 +36,13 @@ def registries_of(loaded: Loaded) -> dict[str, Registry]:
     names = section_of(loaded).registry or [name for name, source in sources.items() if source.type in REGISTRIES]
     found = {name: sources[name] for name in names}
     return {n: s for n, s in found.items() if isinstance(s, EtcdSource | ZookeeperSource | ConsulSource)}
+
+
+def engine_problem(problem: Problem) -> Problem:
+    """The same with the hint for a registrar: it can do without an engine."""
+    if not problem.what.endswith(NO_SOCKET):
+        return problem
+    return replace(problem, hint=f"{problem.hint}; if this host has none: `register: {{containers: false}}`")
 
 
 def options_of(loaded: Loaded, owner: str) -> Options:

@@ -38,6 +38,7 @@ from longshore.sources.docker_picture import Picture, View
 
 PATIENCE = docker.Patience(compare=60.0)
 GRACE = 30.0  # seconds to wait for the engine, or the TTL if that is longer, before its containers count as gone
+SOON = 2.0  # seconds without a word from the engine until it is said that it is waited for
 SLACK = 0.5  # seconds beyond the slowest check to wait for the first results
 LOOK_FOR_ADDRESS = 5.0  # seconds between looks at this host's address while it is not known, or may change
 
@@ -61,6 +62,8 @@ class Registrar:
         self._hands = Hands(self._leases, owner)
         self._begun = False  # whether anything has been wanted yet
         self._deadline = self._listed_at = 0.0  # by the loop's clock
+        self._longest = GRACE
+        self._waits = False  # whether it was said that the engine is waited for
         self._follower: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._engine: EngineHand | None = None
@@ -68,7 +71,8 @@ class Registrar:
 
     async def run(self) -> None:
         """Work until cancelled; `close` must follow."""
-        self._deadline = self._now + max(GRACE, setup.section_of(self.loaded).ttl)
+        self._longest = max(GRACE, setup.section_of(self.loaded).ttl)
+        self._deadline = self._now + self._longest
         async with self._taking:
             await self._find_address()
             await self._hands.take(self.loaded)
@@ -125,7 +129,8 @@ class Registrar:
 
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong."""
-        found = [*self._address_problems(), *self._view.problems, *self._book.problems(), *self._leases.problems()]
+        engine = map(setup.engine_problem, self._view.problems)
+        found = [*self._address_problems(), *engine, *self._book.problems(), *self._leases.problems()]
         found += self._hands.problems
         if self._delays.problem:
             found.append(self._delays.problem)
@@ -201,7 +206,8 @@ class Registrar:
             return True
         if not self._view.whole:
             if self._now < self._deadline:
-                self._wake_after(self._deadline - self._now)
+                self._tell_waiting()
+                self._wake_after(min(self._deadline - self._now, SOON))
                 return False
             log.warning("the engine does not answer; only plain processes are registered until it does")
             return True
@@ -211,6 +217,14 @@ class Registrar:
             return True
         self._wake_after(rest)
         return False
+
+    def _tell_waiting(self) -> None:
+        """Say, once, that nothing is registered yet for want of the engine: if it does not answer soon, or cannot."""
+        rest = self._deadline - self._now
+        if not self._waits and (self._view.problems or rest < self._longest - SOON / 2):
+            self._waits = True
+            why = "; ".join(problem.what for problem in self._view.problems)
+            self.journal.add(f"waiting for the engine, {rest:.0f} s at most, before anything is registered", why)
 
     def _wake_after(self, seconds: float) -> None:
         if self._alarm:

@@ -12,6 +12,7 @@ from longshore.clients.faults import Fault, first_line
 from longshore.clients.http_faults import explain, hung_up, system_error
 from longshore.clients.tls import TlsFiles
 
+NO_SOCKET = "the socket does not exist"
 PROXY_HINT = "a socket proxy in front must allow GET on /version, /_ping, /events and /containers"
 WRITE_HINT = "give it the engine's own socket, or let the socket proxy in front allow this POST"
 
@@ -32,7 +33,7 @@ def unreachable(error: BaseException, host: str, tls: TlsFiles | None = None) ->
     number = system_error(error)
     if unix and number == errno.ENOENT:
         return DockerError(
-            f"no Docker Engine at {host}: the socket does not exist",
+            f"no Docker Engine at {host}: {NO_SOCKET}",
             "start the engine, or set the source's host; in a container, mount the socket",
         )
     if unix and number == errno.ECONNREFUSED:
