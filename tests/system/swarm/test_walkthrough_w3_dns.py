@@ -2,7 +2,8 @@
 
 Three replicas of a small web server as a `dnsrr` service; the balancer is the only one with a published port, and shows
 HAProxy's statistics on `/my-stats`. In 2020 this was a `server-template` with three slots, written by hand. Now there
-are as many as are needed, kept by longshore or filled by HAProxy itself.
+are as many as are needed, kept by longshore or filled by HAProxy itself. The configuration is that of the tutorial
+(docs/tutorials/swarm.md), whose stack is deployed in test_stacks.
 """
 
 from __future__ import annotations
@@ -11,25 +12,24 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
+from tests.docs.pages import pages
 from tests.lab.contained import BoxedBalancer
 from tests.lab.load import Load
 from tests.lab.swarm import Swarm
 from tests.lab.waiting import until
 
 pytestmark = pytest.mark.system
+TUTORIAL = [YAML(typ="safe").load(block) for block in pages()["docs/tutorials/swarm.md"].blocks("yaml")]
+CONFIG = next(block for block in TUTORIAL if {"services", "sources"} <= block.keys())
+OWN_RESOLVERS = next(block for block in TUTORIAL if block.keys() == {"sources"})
 
 
 def config(resolve: str) -> dict[str, Any]:
-    picked = {"source": "dns", "name": "tasks.web", "port": 8000}
-    return {
-        "haproxy": {"stats": "127.0.0.1:1936"},
-        "sources": {"dns": {"resolve": resolve, "refresh": "1s", "hold": "3s", "slots": 3}},
-        "services": {
-            "web": {"from": picked, "host": "*", "check-interval": "1s"},
-            "stats": {"endpoints": ["127.0.0.1:1936"], "host": "*", "path": "/my-stats", "strip-path": True},
-        },
-    }
+    """Return the tutorial's configuration; the lab has ports of its own."""
+    sources = OWN_RESOLVERS if resolve == "haproxy" else CONFIG
+    return {**CONFIG, "frontends": {}, "sources": sources["sources"]}
 
 
 @pytest.mark.parametrize(("resolve", "series"), [("longshore", "3.4"), ("haproxy", "2.6"), ("haproxy", "3.4")])
