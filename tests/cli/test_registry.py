@@ -159,6 +159,26 @@ def test_what_is_broken_is_removed_by_its_key(registries: dict[str, Registry], c
     assert (ended.code, ended.out) == (0, f"removed {PREFIX}/web/bad\n")
 
 
+def test_the_doctor_asks_a_host_that_only_registers_for_no_haproxy(
+    state: Path, command: Command, tmp_path: Path
+) -> None:
+    """HAProxy and :80 are the balancers' business; `--state-dir` says where the registrar is."""
+    config = state / "longshore.yaml"
+    written = "sources: {etcd: {endpoints: ['http://127.0.0.1:1']}}\nregister: {containers: false}\n"
+    haproxy, bind = "haproxy: {binary: /nowhere/haproxy}\n", "frontends: {http: 127.0.0.1:1}"
+    for text, judged in (
+        (written, False),
+        (written + haproxy, True),
+        (written + bind, True),
+    ):
+        config.write_text(text)
+        told = json.loads(command("doctor", "--json", "--config", str(config), "--state-dir", str(tmp_path)).out)
+        places = [each["where"] for each in told["findings"] + told["fine"]]
+        assert f"state directory {tmp_path}" in places
+        assert any(place.startswith("address") for place in places) is judged
+        assert any("only registers" in each["what"] for each in told["fine"]) is not judged
+
+
 def test_the_doctor_ends_with_1_and_a_cure_for_each(
     registries: dict[str, Registry], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

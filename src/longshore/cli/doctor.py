@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from longshore.agent.doctor.finding import Finding
 from longshore.agent.doctor.rounds import Running, examine
 from longshore.cli.ask import REGISTER_SOCKET, SOCKET, Ask
 from longshore.cli.ending import FINDING, FINE, End
-from longshore.cli.options import AsJson, ConfigFile
+from longshore.cli.options import AsJson, ConfigFile, StateDir
 from longshore.cli.text import Progress, clean, paint, plural, say, say_json
 from longshore.config import Loaded, load
 from longshore.core.model import Problem
@@ -27,6 +28,7 @@ def doctor(
     /,
     *,
     as_json: AsJson = False,
+    state_dir: StateDir = None,
     config: ConfigFile = None,
 ) -> int:
     """Find out what is wrong here, or will be, and say what to do about it. Changes nothing.
@@ -35,8 +37,9 @@ def doctor(
     containers' labels, registries (every server, versions, clocks, every entry and whether it accepts a connection from
     here), and at what the running agent complains of. Ends with 1 if anything is wrong.
     """
-    loaded = load(config, os.environ)
-    findings = asyncio.run(_gather(loaded, compose_file, as_json=as_json))
+    environ = os.environ | ({"LONGSHORE_STATE_DIR": str(state_dir.absolute())} if state_dir else {})
+    loaded = load(config, environ)
+    findings = asyncio.run(_gather(loaded, compose_file, environ, as_json=as_json))
     trouble = [finding for finding in findings if not finding.fine]
     if as_json:
         good = [finding for finding in findings if finding.fine]
@@ -46,13 +49,15 @@ def doctor(
     return FINDING if trouble else FINE
 
 
-async def _gather(loaded: Loaded, compose_file: Path | None, *, as_json: bool) -> list[Finding]:
+async def _gather(
+    loaded: Loaded, compose_file: Path | None, environ: Mapping[str, str], *, as_json: bool
+) -> list[Finding]:
     progress = Progress()
     found: dict[Finding, None] = {}
     try:
         running = await asyncio.to_thread(_agents, loaded)
         show = progress.show if sys.stderr.isatty() else _say_nothing
-        async for finding in examine(loaded, show, running=running, compose_file=compose_file, environ=os.environ):
+        async for finding in examine(loaded, show, running=running, compose_file=compose_file, environ=environ):
             if finding not in found:
                 found[finding] = None
                 progress.done()

@@ -14,7 +14,7 @@ from longshore.agent.doctor.finding import Finding, fine
 from longshore.agent.registry_read import Reading, readings
 from longshore.config.engine import Engine
 from longshore.config.load import Loaded
-from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
+from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.config.sources import FileSource
 from longshore.core.model import Problem
 from longshore.sources.file import Folder
@@ -61,13 +61,17 @@ def _work(loaded: Loaded, running: Running, progress: Progress) -> list[tuple[st
     config = loaded.config
     work: list[tuple[str, Look]] = [
         ("looking at the state directory", partial(asyncio.to_thread, machine.state_dir, config)),
-        ("asking HAProxy what it can do", partial(machine.haproxy, config)),
-        (
-            "trying the addresses",
-            partial(asyncio.to_thread, machine.ports, config, serves=running.balancer, registers=running.registrar),
-        ),
-        ("reading the certificates", partial(machine.certificates, config)),
     ]
+    if only_registers(loaded, running):
+        said = fine("HAProxy", "not looked at: by this configuration the host only registers")
+        work.append(("reading what is to be balanced", partial(_say, said)))
+    else:
+        ports = partial(machine.ports, config, serves=running.balancer, registers=running.registrar)
+        work += [
+            ("asking HAProxy what it can do", partial(machine.haproxy, config)),
+            ("trying the addresses", partial(asyncio.to_thread, ports)),
+            ("reading the certificates", partial(machine.certificates, config)),
+        ]
     registries = readings(loaded)
     for name, source in config.sources.items():
         match source:
@@ -82,6 +86,22 @@ def _work(loaded: Loaded, running: Running, progress: Progress) -> list[tuple[st
         work.append(("asking the registrar's engine", partial(engines.engine, loaded, "register", settings)))
     work.append(("asking the running agent", partial(_agents, running)))
     return work
+
+
+def only_registers(loaded: Loaded, running: Running) -> bool:
+    """Whether this is a host for `longshore register` alone, as far as the configuration and what runs can tell."""
+    config = loaded.config
+    if config.register_ is None or running.balancer:
+        return False
+    if running.registrar:
+        return True
+    said = {path.partition(".")[0] for path, origin in loaded.origins.items() if origin.kind != "default"}
+    balances = said & {"frontends", "haproxy", "services"}
+    return not balances and all(isinstance(source, Registry) for source in config.sources.values())
+
+
+async def _say(finding: Finding) -> list[Finding]:
+    return [finding]
 
 
 async def _registry(reading: Reading, progress: Progress) -> list[Finding]:
