@@ -149,9 +149,22 @@ def test_what_somebody_keeps_is_left_unless_forced(
     assert (ended.code, ended.out) == (1, f"removed {PREFIX}/web/b\n")
     assert f"left {PREFIX}/web/a: host1.aa keeps it under a lease with 8 s left" in ended.err
     assert "--force" in ended.err
+    assert "it would be written again; end its registrar, or" in ended.err
     ended = command("registry", "rm", "etcd", "web/a", "--force", "--json")
     assert (ended.code, json.loads(ended.out)) == (0, {"removed": [f"{PREFIX}/web/a"], "left": {}})
     assert hand.gone == [f"{PREFIX}/web/b", f"{PREFIX}/web/a"]
+
+
+def test_what_was_put_by_hand_is_not_said_to_be_written_again(
+    registries: dict[str, Registry], command: Command, hand: Hand
+) -> None:
+    """Nobody renews what `put --detach` left; only its owner's name tells that `put` wrote it."""
+    registries["etcd"].content["db/a"] = entry("10.0.0.6", owner="root@box.12345678")
+    hand.alive = {f"{PREFIX}/db/a": "under a lease with 8 s left", f"{PREFIX}/web/a": "under a lease with 3 s left"}
+    ended = command("registry", "rm", "etcd", "db")
+    assert f"left {PREFIX}/db/a: root@box.12345678 put it there by hand, under a lease with 8 s left" in ended.err
+    assert "it goes by itself" in ended.err
+    assert "written again" not in ended.err
 
 
 def test_what_is_broken_is_removed_by_its_key(registries: dict[str, Registry], command: Command, hand: Hand) -> None:

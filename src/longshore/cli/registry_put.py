@@ -133,6 +133,11 @@ def _owner(service: str, identity: str) -> str:
     return f"{user}@{socket.gethostname()}.{digest[:8]}"
 
 
+def put_by_hand(owner: str) -> bool:
+    """Whether an owner is one of `put`: those of registrars are no users of a host."""
+    return "@" in owner
+
+
 async def _hold(found: Loaded, reading: Reading, entry: Entry, lives: float, *, detached: bool, as_json: bool) -> int:
     holder = holder_of(found, reading.name, entry.owner, lives)
     holder.want({f"{entry.service}/{entry.id}": entry})

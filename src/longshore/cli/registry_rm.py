@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -12,6 +13,7 @@ from longshore.cli.ending import FINDING, FINE, USAGE, End
 from longshore.cli.options import AsJson, ConfigFile
 from longshore.cli.registries import Source, chosen, known, loaded, trouble
 from longshore.cli.registry import read
+from longshore.cli.registry_put import put_by_hand
 from longshore.cli.text import clean, say, say_json
 from longshore.clients.registry_faults import RegistryError
 from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
@@ -59,22 +61,33 @@ async def _remove(reading: Reading, target: str, *, force: bool, as_json: bool) 
         gone = await remover.remove([key for key in keys if key not in kept])
     except RegistryError as error:
         raise trouble(error) from None
-    left = {key: f"{_keeper(found, key)}keeps it {how}" for key, how in kept.items()}
+    left = {key: f"{_keeper(found, key)} {how}" for key, how in kept.items()}
     if as_json:
         say_json({"removed": gone, "left": left})
         return FINDING if left else FINE
     say(*(f"removed {clean(key)}" for key in gone))
     if left:
         lines = "\n".join(f"left {key}: {why}" for key, why in left.items())
-        raise End(FINDING, lines, "it would be written again; end its registrar, or say --force")
+        raise End(FINDING, lines, f"{_again(found, left)}, or say --force")
     return FINE
+
+
+def _again(found: Inventory, keys: Iterable[str]) -> str:
+    """What becomes of entries that are left, and what to do: one that `put` left behind is not written again."""
+    entries = [found.found.get(key) for key in keys]
+    by_hand = [isinstance(entry, Entry) and put_by_hand(entry.owner) for entry in entries]
+    if all(by_hand):
+        return "if it was put with --detach it goes by itself; else end the `longshore registry put` that holds it"
+    return "it would be written again; end its registrar" + (" or `longshore registry put`" if any(by_hand) else "")
 
 
 def _keeper(found: Inventory, key: str) -> str:
     entry = found.found.get(key)
     if not isinstance(entry, Entry) or not entry.owner:
-        return "somebody "
-    return f"longshore sync ({entry.owner}) " if is_copy(entry) else f"{entry.owner} "
+        return "somebody keeps it"
+    if put_by_hand(entry.owner):
+        return f"{entry.owner} put it there by hand,"
+    return f"longshore sync ({entry.owner}) keeps it" if is_copy(entry) else f"{entry.owner} keeps it"
 
 
 def _keys(found: Inventory, target: str) -> list[str]:
