@@ -38,6 +38,36 @@ def test_everything_wrong_is_said_at_once_with_its_place(tmp_path: Path, command
     assert len(answer["problems"]) == 3
 
 
+def test_secrets_that_are_not_there_are_said(tmp_path: Path, command: Command) -> None:
+    lines = [
+        "sources:",
+        "  etcd: {username: me, password-file: password}",
+        "  zookeeper: {auth-file: auth}",
+        "  consul: {token-file: token}",
+        "admin: {token-file: admin}",
+    ]
+    path = config(tmp_path, "\n".join(lines))
+    ended = command("check", "--config", path)
+    assert ended.code == 1
+    for place, file in (
+        ("sources.etcd.password-file", "password"),
+        ("sources.zookeeper.auth-file", "auth"),
+        ("sources.consul.token-file", "token"),
+        ("admin.token-file", "admin"),
+    ):
+        assert f"{place}: {tmp_path / file}" in ended.out
+        (tmp_path / file).write_text("secret\n")
+    assert command("check", "--config", path).code == 0
+
+
+@pytest.mark.parametrize("half", ["username: me", "password-file: password"])
+def test_half_a_login_is_none(half: str, tmp_path: Path, command: Command) -> None:
+    ended = command("check", "--config", config(tmp_path, f"sources: {{etcd: {{{half}}}}}\n"))
+    assert ended.code == 1
+    other = "password-file" if half.startswith("user") else "username"
+    assert f":1:18: sources.etcd.{half.partition(':')[0]}: needs {other} beside it" in ended.out
+
+
 def test_labels_of_a_snapshot_are_checked(tmp_path: Path, command: Command) -> None:
     good = inspected("good", {"longshore.host": "good.test"})
     bad = inspected("bad", {"longshore.host": "bad.test", "longshore.wieght": "3"}, "172.18.0.3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,12 @@ from longshore.cli.options import AsJson, ConfigFile, Snapshot
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, columns, plural, say, say_json
 from longshore.config import Loaded, load
+from longshore.config.document import content, unreadable
+from longshore.config.schema import Config
 from longshore.core.conflicts import text_of
 from longshore.core.model import Problem
+
+SECRETS = ("password_file", "auth_file", "token_file")
 
 
 def check(
@@ -34,12 +39,29 @@ def check(
     """
     loaded = load(config, os.environ)
     found = gather(loaded, snapshot) if loaded.valid else Offline()
-    problems = [*(problem.as_problem() for problem in loaded.problems), *found.problems]
+    secrets = missing_secrets(loaded.valid) if loaded.valid else ()
+    problems = [*(problem.as_problem() for problem in loaded.problems), *secrets, *found.problems]
     if as_json:
         say_json(_answer(loaded, found, problems, origins=origins))
     else:
         _tell(loaded.path, loaded, found, problems, origins=origins)
     return FINDING if problems else FINE
+
+
+def missing_secrets(config: Config) -> Iterator[Problem]:
+    """Files with secrets that cannot be read, here and by this user: an agent starts all the same."""
+    sections = {"admin": config.admin} | {f"sources.{name}": source for name, source in config.sources.items()}
+    for where, section in sections.items():
+        for key in SECRETS:
+            path = getattr(section, key, None)
+            if path is None:
+                continue
+            try:
+                content(path)
+            except OSError as error:
+                found = unreadable(error, path).problems[0]
+                hint = found.hint or "write the secret into it, or correct the path"
+                yield Problem(f"{where}.{key.replace('_', '-')}", f"{path} {found.text}", hint)
 
 
 def _answer(loaded: Loaded, found: Offline, problems: list[Problem], *, origins: bool) -> dict[str, object]:

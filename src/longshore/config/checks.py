@@ -8,7 +8,7 @@ from longshore.config.document import Document
 from longshore.config.fields import split_address
 from longshore.config.problems import ConfigProblem, Path, dotted, suggestion
 from longshore.config.register import RegisteredProcess
-from longshore.config.registries import REGISTRIES, WRITABLE, Registry
+from longshore.config.registries import REGISTRIES, WRITABLE, EtcdSource, Registry
 from longshore.config.schema import Config
 from longshore.config.section import kebab
 from longshore.config.services import From
@@ -27,7 +27,12 @@ NOT_NAMES = ("image", "label", "service", "path", "tag")
 
 def check(config: Config, document: Document) -> list[ConfigProblem]:
     """Everything that is wrong with a configuration whose single values are all right."""
-    return [*_addresses(config, document), *_sources(config, document), *_register(config, document)]
+    return [
+        *_addresses(config, document),
+        *_sources(config, document),
+        *_logins(config, document),
+        *_register(config, document),
+    ]
 
 
 def _addresses(config: Config, document: Document) -> Iterator[ConfigProblem]:
@@ -74,6 +79,15 @@ def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
         else:
             what, hint = f'there is no source "{source}"', suggestion(source, config.sources)
         yield ConfigProblem(document.place(path), what, path, hint)
+
+
+def _logins(config: Config, document: Document) -> Iterator[ConfigProblem]:
+    """Half a login is none."""
+    for name, source in config.sources.items():
+        if isinstance(source, EtcdSource) and bool(source.username) != bool(source.password_file):
+            said, missing = ("username", "password-file") if source.username else ("password-file", "username")
+            path = ("sources", name, said)
+            yield ConfigProblem(document.place(path, key=True), f"needs {missing} beside it", path, f"add {missing}")
 
 
 def _conditions(name: str, picked: From, kind: str, document: Document) -> Iterator[ConfigProblem]:
