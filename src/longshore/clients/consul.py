@@ -155,6 +155,11 @@ class ConsulClient:
         """Give the checks of this agent, by ID."""
         return self._objects("agent/checks", await self._agent("agent/checks", words))
 
+    async def is_free(self, service: str) -> bool:
+        """Whether this agent surely has no service of this ID (a question for one is cheaper than for all)."""
+        status, _, body = await self._send("GET", f"agent/service/{service}", NONE, self._patience.answer)
+        return status == 404 and b"nknown service" in body
+
     async def register(self, body: Mapping[str, Any]) -> None:
         """Register a service at this agent, or replace it with its checks."""
         await self.ask("PUT", "agent/service/register", {"replace-existing-checks": "true"}, body)

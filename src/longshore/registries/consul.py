@@ -29,6 +29,8 @@ from longshore.registries.hold import MOST_WRITES, LeaseStatus
 
 T = TypeVar("T")
 HIDDEN = "the agent has it, but the catalog does not show it (may the token read its node?)"
+FEW = 4
+"""New entries that are written before all that stands at the agent is looked at."""
 KEPT = f'Name == "{consul.KEPT}"'
 
 
@@ -184,6 +186,7 @@ class ConsulHolder:
 
     async def _mend(self, client: ConsulClient) -> bool:
         """Write every difference; tell whether there was any. Raises ConsulError."""
+        await self._hurry(client)
         if await self._look(client):  # so did others' agents, perhaps, at the same moment
             await asyncio.sleep(random.uniform(0, self._pace.spread))  # noqa: S311
         standings = self._standings
@@ -195,6 +198,14 @@ class ConsulHolder:
         work += [self._stay(client, key) for key in standings.leaving.keys() - standings.unwanted()]
         work += [self._register(client, each) for each in standings.missing()]
         return any(await _all(work))
+
+    async def _hurry(self, client: ConsulClient) -> None:
+        """Write a few new entries at once, after a look at their own IDs only."""
+        standings = self._standings
+        new = [each for each in standings.missing() if each.key not in standings.ours] if self._seen.is_set() else []
+        if len(new) <= FEW:
+            free = await _all(client.is_free(each.key) for each in new)
+            await _all(self._register(client, each) for each, good in zip(new, free, strict=True) if good)
 
     def _lingers(self, key: str) -> float:
         """Give the seconds until an entry that goes may be removed."""
