@@ -20,10 +20,12 @@ from longshore.agent.register_identity import TakenError
 from longshore.agent.register_life import RegisterLife
 from longshore.agent.report import Refused
 from longshore.cli import logs
-from longshore.cli.ending import FINDING, FINE, End
+from longshore.cli.ending import FINDING, FINE, USAGE, End
 from longshore.cli.options import ConfigFile
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.config import ConfigError, Loaded, load
+from longshore.config.fields import optional_bind_address
+from longshore.core.values import RefusedError
 from longshore.web.server import REGISTER_SOCKET, SocketTaken, Web
 
 log = structlog.get_logger()
@@ -53,6 +55,10 @@ def register(
     The section `register` of the configuration says where and how. SIGHUP reads the configuration again. SIGTERM
     withdraws everything.
     """
+    try:
+        admin = optional_bind_address(admin)
+    except RefusedError as error:
+        raise End(USAGE, f"--admin: {error}", error.hint or "like --admin 127.0.0.1:8405") from None
     environ = dict(os.environ)
     if state_dir:
         environ["LONGSHORE_STATE_DIR"] = str(state_dir.absolute())
