@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
+from longshore.agent.report import RegistrarStatus
 from tests.cli.conftest import Command, ServedAgent
+from tests.web.fake_agent import STATUS
 
 
 def test_what_is_up_already_is_not_waited_for(agent: ServedAgent, command: Command) -> None:
@@ -43,6 +46,16 @@ def test_an_agent_that_is_not_there_yet_is_waited_for(agent: ServedAgent, comman
     timer.join()
     assert ended.code == 0
     assert "waiting for the agent" in ended.err
+
+
+def test_a_registrar_is_not_waited_for(agent: ServedAgent, command: Command) -> None:
+    """It would wait for ever: nothing is balanced there."""
+    registrar = RegistrarStatus("box.12345678", "box", "10.0.0.5")
+    agent.do(agent.fake.change(replace(STATUS, haproxy=None, services=(), registrar=registrar)))
+    ended = command("wait", "shop-web", "--timeout", "1s")
+    assert ended.code == 1
+    assert "a registrar answers: it balances nothing" in ended.err
+    assert "waited" not in ended.err
 
 
 @pytest.mark.parametrize(

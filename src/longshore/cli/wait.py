@@ -77,6 +77,10 @@ def _until(ask: Ask, wanted: Mapping[str, int], limit: float) -> dict[str, int]:
                 progress.show("waiting for the agent")
                 time.sleep(min(RETRY, left))
                 continue
+            if status["haproxy"] is None:
+                what = f"at {ask.path} a registrar answers: it balances nothing, so there is nothing to wait for"
+                hint = "wait where the balancer runs (`longshore up`); `longshore status` shows what is registered here"
+                raise End(FINDING, what, hint)
             seq = status["seq"]
             found = {service["name"]: _up(service) for service in status["services"] if service["name"] in wanted}
             if left <= 0 or all(found.get(name, 0) >= count for name, count in wanted.items()):
