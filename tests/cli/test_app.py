@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def test_every_command_has_help_with_examples(command: Command, name: str) -> No
     assert ended.code == 0
     assert f"Usage: longshore {name}" in ended.out
     assert f"  longshore {name}" in ended.out.split("Examples:")[1]
+
+
+def test_help_is_wrapped_by_the_terminal_alone(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A break of the docstring in the middle of a line would leave ragged ones."""
+    monkeypatch.setenv("COLUMNS", "80")
+    told = command("status", "--help").out.split("╭")[0]
+    lines = [line.rstrip() for line in told.splitlines()[2:]]
+    for line, following in pairwise(lines):
+        if line and following:
+            assert len(line) + 1 + len(following.split()[0]) > 79, f"{line!r} has room for more"
 
 
 def test_help_lists_every_command_and_the_exit_codes(command: Command) -> None:

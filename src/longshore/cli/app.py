@@ -6,9 +6,11 @@ Exit codes: 0 fine, 1 a finding, 2 wrong usage, 3 cannot reach the agent.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -51,12 +53,19 @@ def app(asked: str = "") -> App:
         (families[family] if family else made).command(
             command.where,
             name=own_name,
-            help=None if asked in (name, EVERY) else command.summary,
+            help=_docstring(command.where) if asked in (name, EVERY) else command.summary,
             help_epilogue="Examples:\n" + "\n".join(f"  {line}" for line in command.examples),
             group=groups[command.group] if not family else None,
             sort_key=i,
         )
     return made
+
+
+def _docstring(where: str) -> str:
+    """What a command says of itself, without the breaks of lines in the source: the terminal has others."""
+    module, _, function = where.partition(":")
+    paragraphs = (inspect.getdoc(getattr(import_module(module), function)) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _family(name: str, group: Group, place: int) -> App:
