@@ -119,6 +119,11 @@ def faults(service: dict[str, Any]) -> list[object]:
     return [*said.problems, *wrong]
 
 
+def test_who_starts_is_led_on_to_every_tutorial() -> None:
+    tutorials = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs" / "tutorials").glob("*.md")}
+    assert tutorials <= set(PAGES["docs/start.md"].links())
+
+
 def test_the_example_of_the_readme_is_the_one_in_the_folder() -> None:
     example = (ROOT / "examples" / "shop" / "compose.yaml").read_text()
     assert example in PAGES["README.md"].blocks("yaml")
