@@ -20,7 +20,6 @@ from longshore.cli.options import AsJson, ConfigFile
 from longshore.cli.registries import chosen, known, loaded, writable
 from longshore.cli.text import Colour, clean, clock, paint, plural, say
 from longshore.config.load import Loaded
-from longshore.config.registries import ConsulSource
 from longshore.core.mirror import Mirror
 from longshore.registries.hold import LeaseStatus
 
@@ -73,8 +72,6 @@ class _Run:
     def __init__(self, found: Loaded, here: Reading, there: Reading, ttl: float, *, as_json: bool) -> None:
         here, there = here.whole, there.whole
         self._here, self._there, self._ttl, self._as_json = here, there, ttl, as_json
-        # What Consul's agent withdraws, balancers take for a word of the endpoints: copies run out instead.
-        self._runs_out = isinstance(there.source, ConsulSource)
         self._owner = owner_of(_place(here), _place(there))
         mirror = Mirror(here.options, self._owner, there.options.layout.name)
         self._holder = holder_of(found, there.name, self._owner, ttl)
@@ -82,7 +79,6 @@ class _Run:
 
     async def run(self, *, once: bool, keep: bool) -> int:
         """Sync until told to stop, or with `once` until everything stands there."""
-        keep = keep or self._runs_out
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
