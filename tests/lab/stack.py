@@ -70,8 +70,10 @@ class Stack:
         self._docker("deploy", "--resolve-image", "never", "--compose-file", str(self.file), self.name)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         """Remove it and what it kept, and wait until nothing is left."""
+        if failure is not None:
+            print(self.logs())  # noqa: T201 - pytest shows it
         self._docker("rm", self.name)
         nodes = self.swarm.nodes
         until(lambda: not any(self._of(node, "container", "--all") for node in nodes), 60, "no container is left")
@@ -96,13 +98,12 @@ class Stack:
 
     def balancer(self, node: Node) -> StackBalancer:
         """Return the balancer on a node, once it is ready."""
-
-        def healthy() -> list[Container]:
-            """A task runs when its container's HEALTHCHECK says so."""
-            return self.swarm.on(f"{self.name}_longshore", node)
-
-        found: list[Container] = until(healthy, 90, f"a balancer runs on {node.name}")
-        return StackBalancer(node, found[0])
+        service = f"{self.name}_longshore"
+        only = ("--filter", f"label=com.docker.swarm.service.name={service}")
+        found = until(lambda: node.docker("container", "ls", "-q", *only).split(), 60, f"{service} runs on {node.name}")
+        balancer = StackBalancer(node, Container(node, found[0], service))
+        until(lambda: balancer.status()["ready"], 90, f"the balancer on {node.name} is ready")
+        return balancer
 
     def logs(self) -> str:
         """Return what its containers printed, on all nodes."""

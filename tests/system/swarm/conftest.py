@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.lab.contained import BoxedBalancer, run_agents
+from tests.lab.stack import load
 from tests.lab.swarm import FRONT, Swarm
 
 TOKEN = "a-token-for-agents"
@@ -25,6 +26,12 @@ def swarm(_swarm: Swarm) -> Iterator[Swarm]:
     """A Swarm of three machines with nothing on it; what the test makes is removed afterwards."""
     yield _swarm
     _swarm.reset()
+
+
+@pytest.fixture(scope="session")
+def images(_swarm: Swarm) -> None:
+    """The image of longshore, on every node."""
+    load(_swarm)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""deploy/swarm and the tutorial's stack on a real Swarm: `docker stack deploy`, and what it serves follows the scale.
+"""deploy/swarm on a real Swarm: `docker stack deploy`, and what it serves follows the scale.
 
 Not covered, because this kernel cannot do it: services with a virtual address, and ports published through the ingress.
 """
@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, pages
+from tests.docs.pages import ROOT
 from tests.lab.authority import Authority
 from tests.lab.load import Load
-from tests.lab.stack import Stack, StackBalancer, load
+from tests.lab.stack import Stack, StackBalancer
 from tests.lab.swarm import Swarm
 from tests.lab.waiting import until
 
 pytestmark = pytest.mark.system
 FOLDER = ROOT / "deploy" / "swarm"
-
-
-@pytest.fixture(scope="module")
-def images(_swarm: Swarm) -> None:
-    """The image of longshore, on every node."""
-    load(_swarm)
 
 
 @pytest.fixture
@@ -40,17 +32,6 @@ def secrets(swarm: Swarm, tmp_path: Path) -> Path:
     for name, file in (("longshore-certificate", "site.both"), ("longshore-token", "token")):
         swarm.manager.docker("secret", "create", name, str(tmp_path / file))
     return authority.ca
-
-
-@contextmanager
-def deployed(swarm: Swarm, file: Path, name: str) -> Iterator[Stack]:
-    """A stack; when something fails its logs are shown."""
-    with Stack(swarm, file, name) as stack:
-        try:
-            yield stack
-        except BaseException:
-            print(stack.logs())  # noqa: T201 - pytest shows it
-            raise
 
 
 def over_tls(balancer: StackBalancer, trusted: Path) -> bytes:
@@ -70,7 +51,7 @@ def test_a_stack_of_deploy_serves_its_example_and_follows_its_scale(
     swarm: Swarm, secrets: Path, file: str, node: int
 ) -> None:
     """The balancer is on a manager, where it must be, or on a worker, where it has no manager's socket."""
-    with deployed(swarm, FOLDER / f"{file}.yaml", "longshore") as stack:
+    with Stack(swarm, FOLDER / f"{file}.yaml", "longshore") as stack:
         balancer = stack.balancer(swarm.nodes[node])
         balancer.serves("web.localhost", 3)
         assert over_tls(balancer, secrets) == b"HTTP/1.1 200 OK"
@@ -83,20 +64,3 @@ def test_a_stack_of_deploy_serves_its_example_and_follows_its_scale(
         mounts = {each["Destination"] for each in balancer.container.inspect()["Mounts"]}
         assert not [place for place in mounts if "docker.sock" in place]
         until(lambda: not balancer.status()["problems"], what="nothing is left to say")
-
-
-@pytest.mark.usefixtures("images")
-def test_the_stack_of_the_tutorial(swarm: Swarm, tmp_path: Path) -> None:
-    config, stack_file, *_ = pages()["docs/tutorials/swarm.md"].blocks("yaml")
-    (tmp_path / "longshore.yaml").write_text(config)
-    (tmp_path / "stack.yaml").write_text(stack_file)
-    with deployed(swarm, tmp_path / "stack.yaml", "demo") as stack:
-        balancer = stack.balancer(swarm.nodes[1])
-        for copies in (3, 5, 1):
-            stack.scale("web", copies)
-            balancer.serves("x.test", copies, port=48686)
-        stack.scale("web", 0)
-        until(lambda: balancer.request(port=48686).status == 503, what="nobody is left")
-        assert "Statistics Report for HAProxy" in balancer.request(port=48686, path="/my-stats").text
-        stack.scale("web", 3)
-        balancer.serves("x.test", 3, port=48686)
