@@ -133,6 +133,8 @@ def state_dir_of(config: Path | None, environ: Mapping[str, str]) -> Path:
         loaded = load(config, environ)
         if loaded.valid is not None:
             return loaded.valid.state_dir
+        if loaded.path and not os.path.lexists(loaded.path):  # mistyped: another agent may be meant
+            raise End(FINDING, f"{loaded.path} does not exist", "see `longshore check`, or say --state-dir")
         if written := _as_written(loaded.path):
             return written
     if os.geteuid() == 0:
