@@ -39,8 +39,8 @@ def check(
     """
     loaded = load(config, os.environ)
     found = gather(loaded, snapshot) if loaded.valid else Offline()
-    secrets = missing_secrets(loaded.valid) if loaded.valid else ()
-    problems = [*(problem.as_problem() for problem in loaded.problems), *secrets, *found.problems]
+    found.notes += missing_secrets(loaded.valid) if loaded.valid else ()
+    problems = [*(problem.as_problem() for problem in loaded.problems), *found.problems]
     if as_json:
         say_json(_answer(loaded, found, problems, origins=origins))
     else:
@@ -48,8 +48,8 @@ def check(
     return FINDING if problems else FINE
 
 
-def missing_secrets(config: Config) -> Iterator[Problem]:
-    """Files with secrets that cannot be read, here and by this user: an agent starts all the same."""
+def missing_secrets(config: Config) -> Iterator[str]:
+    """Files with secrets that cannot be read, here and by this user. Where the agent runs they may well be."""
     sections = {"admin": config.admin} | {f"sources.{name}": source for name, source in config.sources.items()}
     for where, section in sections.items():
         for key in SECRETS:
@@ -60,8 +60,7 @@ def missing_secrets(config: Config) -> Iterator[Problem]:
                 content(path)
             except OSError as error:
                 found = unreadable(error, path).problems[0]
-                hint = found.hint or "write the secret into it, or correct the path"
-                yield Problem(f"{where}.{key.replace('_', '-')}", f"{path} {found.text}", hint)
+                yield f"{where}.{key.replace('_', '-')}: {path} {found.text} (here)"
 
 
 def _answer(loaded: Loaded, found: Offline, problems: list[Problem], *, origins: bool) -> dict[str, object]:
