@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -99,10 +100,20 @@ def _json(reading: Reading, found: Inventory | RegistryError, service: str) -> d
 
 
 async def _watch(some: list[Reading], *, as_json: bool) -> None:
+    """Tell changes until SIGINT or SIGTERM, also where a shell has had SIGINT ignored."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with asyncio.TaskGroup() as group:
-        for reading in some:
-            watching = Watching(reading, _tell_json if as_json else _tell)
-            group.create_task(stream(watching, reading.adapter(), Patience()))
+        streams = [
+            group.create_task(
+                stream(Watching(reading, _tell_json if as_json else _tell), reading.adapter(), Patience())
+            )
+            for reading in some
+        ]
+        await told.wait()
+        for task in streams:
+            task.cancel()
 
 
 Tell = Callable[[str, Change | RegistryError], None]
