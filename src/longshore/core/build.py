@@ -14,11 +14,10 @@ from longshore.core.drafts import Contribution, Draft, OperatorService, Options,
 from longshore.core.grouping import told_apart
 from longshore.core.labels import PREFIX
 from longshore.core.model import Endpoint, Problem, Service
+from longshore.core.sharing import Held
 from longshore.core.spec import default_route
 
 __all__ = ["Builder", "OperatorService", "Options", "build"]
-
-_SHARES = "container:"  # network_mode "container:<id>": it uses that container's network
 
 
 def build(containers: Iterable[Container], options: Options) -> tuple[tuple[Service, ...], tuple[Problem, ...]]:
@@ -33,8 +32,7 @@ class Builder:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._containers: dict[str, Container] = {}
-        self._sharers: dict[str, set[str]] = {}  # container id → those that use its network
+        self._held = Held(self._contribute)
         self._contributions: dict[str, Contribution] = {}
         self._drafts: dict[str, dict[str, list[Draft]]] = {}  # group name → container id → drafts
         self._groups: dict[str, tuple[Service, ...]] = {}  # group name → its services
@@ -49,27 +47,15 @@ class Builder:
 
     def set(self, container: Container) -> None:
         """Add a container, or replace what was known of it."""
-        if self._containers.get(container.id) != container:
-            self.remove(container.id)
-            self._containers[container.id] = container
-            if owner := _owner(container):
-                self._sharers.setdefault(owner, set()).add(container.id)
-            self._contribute(container.id)
+        self._held.set(container)
 
     def remove(self, container_id: str) -> None:
         """Forget a container."""
-        if (container := self._containers.pop(container_id, None)) is not None:
-            if owner := _owner(container):
-                self._sharers[owner].discard(container_id)
-            self._contribute(container_id)
+        self._held.remove(container_id)
 
     def replace_all(self, containers: Iterable[Container]) -> None:
         """Hold exactly these containers."""
-        found = {container.id: container for container in containers}
-        for container_id in self._containers.keys() - found.keys():
-            self.remove(container_id)
-        for container in found.values():
-            self.set(container)
+        self._held.replace_all(containers)
 
     def build(self) -> tuple[tuple[Service, ...], tuple[Problem, ...]]:
         """Give all services, sorted by name, and all problems."""
@@ -85,20 +71,19 @@ class Builder:
         return self._built
 
     def _contribute(self, container_id: str) -> None:
-        """Draft a container anew, and those that use its network."""
+        """Draft a container anew."""
         self._built = None
-        for changed in (container_id, *self._sharers.get(container_id, ())):
-            for draft in self._contributions.pop(changed, Contribution()).drafts:
-                self._drafts[draft.group.name].pop(changed, None)
-                self._touched.add(draft.group.name)
-            if (container := self._containers.get(changed)) is None:
-                self._note(f"container {changed}", ())
-                continue
-            after = contribution_of(container, self._options, self._containers.get(_owner(container)))
-            self._contributions[changed] = after
-            self._note(f"container {changed}", after.problems)
-            for draft in after.drafts:
-                self._draft(changed, draft)
+        for draft in self._contributions.pop(container_id, Contribution()).drafts:
+            self._drafts[draft.group.name].pop(container_id, None)
+            self._touched.add(draft.group.name)
+        if (container := self._held.get(container_id)) is None:
+            self._note(f"container {container_id}", ())
+            return
+        after = contribution_of(container, self._options, self._held.through(container))
+        self._contributions[container_id] = after
+        self._note(f"container {container_id}", after.problems)
+        for draft in after.drafts:
+            self._draft(container_id, draft)
 
     def _draft(self, container_id: str, draft: Draft) -> None:
         self._drafts.setdefault(draft.group.name, {}).setdefault(container_id, []).append(draft)
@@ -151,11 +136,6 @@ class Builder:
 
 def _by_text(problem: Problem) -> tuple[str, ...]:
     return problem.where, problem.what, problem.service, problem.hint
-
-
-def _owner(container: Container) -> str:
-    mode = container.network_mode
-    return mode.removeprefix(_SHARES) if mode.startswith(_SHARES) else ""
 
 
 def _service(name: str, drafts: list[Draft], source: str) -> tuple[Service, list[Problem]]:

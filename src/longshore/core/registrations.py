@@ -11,8 +11,7 @@ from longshore.core.containers import Container
 from longshore.core.model import Problem
 from longshore.core.registration import Options, Registration
 from longshore.core.registration_of import Contribution, delay_hint, registration_of
-
-_SHARES = "container:"  # network_mode "container:<id>": it uses that container's network
+from longshore.core.sharing import Held
 
 
 class Registrations:
@@ -20,37 +19,21 @@ class Registrations:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._containers: dict[str, Container] = {}
-        self._sharers: dict[str, set[str]] = {}  # container id → those that use its network
+        self._held = Held(self._contribute)
         self._contributions: dict[str, Contribution] = {}  # by container id; none that is empty
         self._built: tuple[tuple[Registration, ...], tuple[Problem, ...]] | None = None
 
     def set(self, container: Container) -> None:
         """Add a container, or replace what was known of it."""
-        before = self._containers.get(container.id)
-        if before == container:
-            return
-        if before is not None and (owner := _owner(before)):
-            self._sharers[owner].discard(container.id)
-        if owner := _owner(container):
-            self._sharers.setdefault(owner, set()).add(container.id)
-        self._containers[container.id] = container
-        self._contribute(container.id)
+        self._held.set(container)
 
     def remove(self, container_id: str) -> None:
         """Forget a container."""
-        if (container := self._containers.pop(container_id, None)) is not None:
-            if owner := _owner(container):
-                self._sharers[owner].discard(container_id)
-            self._contribute(container_id)
+        self._held.remove(container_id)
 
     def replace_all(self, containers: Iterable[Container]) -> None:
         """Hold exactly these containers."""
-        found = {container.id: container for container in containers}
-        for container_id in self._containers.keys() - found.keys():
-            self.remove(container_id)
-        for container in found.values():
-            self.set(container)
+        self._held.replace_all(containers)
 
     def build(self) -> tuple[tuple[Registration, ...], tuple[Problem, ...]]:
         """Give all registrations and all problems."""
@@ -62,22 +45,20 @@ class Registrations:
         return self._built
 
     def _contribute(self, container_id: str) -> None:
-        """Make the registrations of a container anew, and of those that use its network."""
-        for changed in (container_id, *self._sharers.get(container_id, ())):
-            before = self._contributions.pop(changed, Contribution())
-            after = Contribution()
-            if (container := self._containers.get(changed)) is not None:
-                after = _kept(
-                    before, registration_of(container, self._options, self._containers.get(_owner(container)))
-                )
-            if after != Contribution():
-                self._contributions[changed] = after
-            if after != before:
-                self._built = None
+        """Make the registrations of a container anew."""
+        before = self._contributions.pop(container_id, Contribution())
+        after = Contribution()
+        if (container := self._held.get(container_id)) is not None:
+            after = _kept(before, registration_of(container, self._options, self._held.through(container)))
+        if after != Contribution():
+            self._contributions[container_id] = after
+        if after != before:
+            self._built = None
 
     def _undelayed(self) -> tuple[Problem, ...]:
         """Say once that `register.deregister-delay` is of no use to some."""
-        names = sorted(self._containers[each].name for each, one in self._contributions.items() if one.undelayed)
+        undelayed = [self._held.get(each) for each, one in self._contributions.items() if one.undelayed]
+        names = sorted(container.name for container in undelayed if container)
         if not names:
             return ()
         listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -92,8 +73,3 @@ def _kept(before: Contribution, after: Contribution) -> Contribution:
     known = {each.key: each for each in before.registrations}
     same = tuple(known[each.key] if known.get(each.key) == each else each for each in after.registrations)
     return Contribution(same, after.problems, after.undelayed)
-
-
-def _owner(container: Container) -> str:
-    mode = container.network_mode
-    return mode.removeprefix(_SHARES) if mode.startswith(_SHARES) else ""
