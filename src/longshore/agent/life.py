@@ -31,7 +31,7 @@ from longshore.agent.register_beside import Beside
 from longshore.agent.report import Refused
 from longshore.agent.store import Store
 from longshore.clients.haproxy_faults import HAProxyError
-from longshore.config.load import Loaded
+from longshore.config.load import Loaded, set_aside
 from longshore.core.model import Problem
 from longshore.haproxy.capabilities import find_binary, probe
 from longshore.sources.registered import Gate
@@ -100,6 +100,7 @@ class Life:
         self.balancer = Balancer(setup, driver, desired, journal)
         self.answers = Answers(self.balancer, lambda: connect.source_names(self.loaded), self.reload)
         self.answers.certificates = self._certificates.problems
+        self.answers.configuration = set_aside(self.loaded)
         self.answers.gates = self.gates
         self.registrar = self.answers.registrar = Beside(journal, meter)
         if self._store.found:
@@ -154,7 +155,7 @@ class Life:
                     f"the configuration has {len(problems)} problem(s); the last good one stays in use",
                     "longshore check shows them all",
                 )
-            self.answers.configuration = self._needs_restart(new)
+            self.answers.configuration = (*set_aside(new), *self._needs_restart(new))
             before, self.loaded = self.loaded, new
             self._take(before, new)
             await self.balancer.settled()

@@ -12,7 +12,7 @@ from longshore.agent.register_identity import Lock, owner_of
 from longshore.agent.register_setup import name_of, section_of
 from longshore.agent.registrar import Registrar
 from longshore.agent.report import Refused
-from longshore.config.load import Loaded
+from longshore.config.load import Loaded, set_aside
 from longshore.core.model import Problem
 
 
@@ -42,6 +42,7 @@ class RegisterLife:
         meter = Metrics(lambda: self.answers.status())
         self.registrar = await registrar_of(self.loaded, Journal(), meter)
         self.answers = RegisterAnswers(self.registrar, meter, self.reread)
+        self.answers.configuration = set_aside(self.loaded)
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Register until `stop` is set."""
@@ -71,10 +72,10 @@ class RegisterLife:
                     what = "the configuration has no section `register` any more; the last one stays in use"
                 self.answers.configuration = tuple(problem.as_problem() for problem in new.problems)
                 raise Refused(what, "longshore check shows what is wrong")
-            self.answers.configuration = ()
+            self.answers.configuration = set_aside(new)
             if new.config.state_dir != self.loaded.config.state_dir:
                 what = "state-dir has changed and only counts at the next start"
-                self.answers.configuration = (Problem("configuration", what, "Restart longshore register."),)
+                self.answers.configuration += (Problem("configuration", what, "Restart longshore register."),)
             self.loaded = new
             await self.registrar.reread(new)
             return "the configuration was read again"

@@ -40,7 +40,8 @@ def check(
     loaded = load(config, os.environ)
     found = gather(loaded, snapshot) if loaded.valid else Offline()
     found.notes += missing_secrets(loaded.valid) if loaded.valid else ()
-    problems = [*(problem.as_problem() for problem in loaded.problems), *found.problems]
+    found.notes += map(str, loaded.notes)
+    problems = [*(p.as_problem() for p in (*loaded.problems, *loaded.set_aside)), *found.problems]
     if as_json:
         say_json(_answer(loaded, found, problems, origins=origins))
     else:

@@ -21,9 +21,10 @@ from longshore.agent.register_life import RegisterLife
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, USAGE, End
+from longshore.cli.forerunners import reading, tell_notes
 from longshore.cli.options import ConfigFile
 from longshore.cli.telling import tell_journal, tell_problems
-from longshore.config import ConfigError, Loaded, load
+from longshore.config import ConfigError, Loaded
 from longshore.config.fields import optional_bind_address
 from longshore.core.values import RefusedError
 from longshore.web.server import REGISTER_SOCKET, SocketTaken, Web
@@ -63,9 +64,7 @@ def register(
     if state_dir:
         environ["LONGSHORE_STATE_DIR"] = str(state_dir.absolute())
 
-    def read() -> Loaded:
-        return load(config, environ)
-
+    read = reading(config, environ, {})
     loaded = read()
     try:
         folder = loaded.config.state_dir
@@ -81,6 +80,7 @@ def register(
         what = f"{folder}: the state directory cannot be made: {error.strerror or error}"
         raise End(FINDING, what, "use sudo, or choose another one with --state-dir") from None
     logs.set_up(log)
+    tell_notes(loaded)
     return asyncio.run(Run(loaded, read, keep=keep, admin=admin).run())
 
 

@@ -56,7 +56,8 @@ def render(
         print(*problem_lines(p.as_problem() for p in error.problems), sep="\n", file=sys.stderr)
         return FINDING
     found = gather(loaded, snapshot)
-    problems = list(found.problems)
+    found.notes += map(str, loaded.notes)
+    problems = [*(problem.as_problem() for problem in loaded.set_aside), *found.problems]
     state = out.absolute() if out else settings.state_dir
     try:
         paths = Paths(str(state))

@@ -21,11 +21,12 @@ from longshore.agent.life import DRAIN, Life
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, End
+from longshore.cli.forerunners import reading, tell_notes
 from longshore.cli.notify import Notify
 from longshore.cli.options import ConfigFile
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.clients.haproxy_faults import HAProxyError
-from longshore.config import ConfigError, Loaded, load
+from longshore.config import ConfigError, Loaded
 from longshore.web.server import SOCKET, SocketTaken, Web, answers
 
 log = structlog.get_logger()
@@ -59,9 +60,7 @@ def up(
     if state_dir:
         environ["LONGSHORE_STATE_DIR"] = str(state_dir.absolute())
 
-    def read() -> Loaded:
-        return load(config, environ)
-
+    read = reading(config, environ, {})
     loaded = read()
     try:
         folder = loaded.config.state_dir
@@ -74,6 +73,7 @@ def up(
         what = f"{folder}: the state directory cannot be made: {error.strerror or error}"
         raise End(FINDING, what, "use sudo, or choose another one with --state-dir") from None
     logs.set_up(log)
+    tell_notes(loaded)
     return asyncio.run(Run(loaded, read, leave_running=leave_running).run())
 
 

@@ -25,13 +25,17 @@ TAG = "tag:yaml.org,2002:"
 
 @dataclass(slots=True)
 class Document:
-    """What one file says."""
+    """What one file says, or what a forerunner's file says in our terms."""
 
     file: str
     data: Any = None  # dict, list, str, int, float, bool or None; None when there are problems that leave nothing
     keys: dict[Path, Place] = field(default_factory=dict)  # where the key of a path was written
     values: dict[Path, Place] = field(default_factory=dict)  # where its value was written
     problems: list[ConfigProblem] = field(default_factory=list)
+    notes: list[ConfigProblem] = field(
+        default_factory=list
+    )  # what was translated: `steps` in our terms, place in theirs
+    set_aside: list[ConfigProblem] = field(default_factory=list)  # of services left out, so that the others go on
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         """The position of a path's value (or key), or of the nearest thing around it that was written."""

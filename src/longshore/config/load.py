@@ -7,8 +7,8 @@ Without any, the defaults run: HTTP on :80 (:8080 when not root), the local Dock
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,9 +21,12 @@ from longshore.config.messages import problems_of
 from longshore.config.origins import Origin, origins
 from longshore.config.problems import ConfigError, ConfigProblem, Place, in_order
 from longshore.config.schema import Config
+from longshore.core.model import Problem
 from longshore.core.spec import Spec
 
 DEFAULT_PATH = Path("/etc/longshore/longshore.yaml")
+Foreign = Callable[[], Document]
+"""Reads the configuration of a forerunner and says it in our terms, with the places of its own files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Loaded:
     path: Path | None = None  # the file that was read; None without one
     specs: Mapping[str, Spec] = field(default_factory=dict)  # of every entry of `services`, by name
     fixed: tuple[FixedService, ...] = ()  # those of `services` that have `endpoints`
+    notes: tuple[ConfigProblem, ...] = ()  # what a forerunner's configuration says in other words than ours
+    set_aside: tuple[ConfigProblem, ...] = ()  # services of a forerunner's configuration that are left out, and why
 
     @property
     def config(self) -> Config:
@@ -45,22 +50,42 @@ class Loaded:
         return self.valid
 
 
+def set_aside(loaded: Loaded) -> tuple[Problem, ...]:
+    """The services that are left out, for `status`."""
+    return tuple(problem.as_problem() for problem in loaded.set_aside)
+
+
 def load(
-    path: Path | None, environ: Mapping[str, str], *, root: bool | None = None, default_path: Path = DEFAULT_PATH
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    root: bool | None = None,
+    default_path: Path = DEFAULT_PATH,
+    foreign: Foreign | None = None,
 ) -> Loaded:
     """Read the configuration. Never raises for what is wrong with it: that is in `problems`, all at once.
 
-    `root` says whose defaults apply; by default those of the user that this process runs as.
+    `root` says whose defaults apply; by default those of the user that this process runs as. `foreign` is read in place
+    of a file; nothing is then listened to or discovered but what it says, and a service that is wrong is set aside.
     """
     root = os.geteuid() == 0 if root is None else root
-    path = find(path, environ, default_path)
-    document = _document(path)
+    path = None if foreign else find(path, environ, default_path)
+    document = foreign() if foreign else _document(path)
     if document.data is None:
         return Loaded(None, tuple(document.problems), path=path)
     _spell_out(document)
-    document.data = _defaults(environ, root=root) | document.data
+    defaults = _defaults(environ, root=root)
+    document.data = defaults | ({"frontends": {}, "sources": {}} if foreign else {}) | document.data
     environment.apply(document, environ)
     environment.docker(document, environ)
+    loaded = _validated(document, path)
+    while foreign and loaded.valid is None and all(problem.service for problem in loaded.problems):
+        _set_aside(document, loaded.problems)
+        loaded = _validated(document, path)
+    return replace(loaded, notes=in_order(document.notes), set_aside=in_order(document.set_aside))
+
+
+def _validated(document: Document, path: Path | None) -> Loaded:
     folder = path.absolute().parent if path else Path.cwd()
     try:
         config = Config.model_validate(document.data, by_alias=True, by_name=False, context={"folder": folder})
@@ -68,6 +93,17 @@ def load(
         found = [*document.problems, *problems_of(error, document), *check_all_keys(document)]
         return Loaded(None, in_order(found), path=path)
     return _checked(config, document, path)
+
+
+def _set_aside(document: Document, problems: Iterable[ConfigProblem]) -> None:
+    """Take the services out that something is wrong with."""
+    document.set_aside += problems
+    for problem in problems:
+        register = document.data.get("register")
+        for services in (document.data.get("services"), register.get("services") if register else None):
+            if isinstance(services, dict):
+                services.pop(problem.service, None)
+    document.problems.clear()
 
 
 def find(path: Path | None, environ: Mapping[str, str], default_path: Path = DEFAULT_PATH) -> Path | None:

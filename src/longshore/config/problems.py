@@ -52,7 +52,8 @@ class ConfigProblem:
     @property
     def service(self) -> str:
         """The name of the service it is about, "" if it is about none."""
-        return str(self.steps[1]) if len(self.steps) > 1 and self.steps[0] == "services" else ""
+        steps = self.steps[1:] if self.steps[:2] == ("register", "services") else self.steps
+        return str(steps[1]) if len(steps) > 1 and steps[0] == "services" else ""
 
     @property
     def text(self) -> str:

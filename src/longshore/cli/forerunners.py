@@ -1,0 +1,36 @@
+"""What commands do with a forerunner's configuration in place of a file of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from longshore.cli.ending import USAGE, End
+from longshore.config import Loaded, load
+from longshore.config.load import Foreign
+
+log = structlog.get_logger()
+
+
+def reading(
+    config: Path | None, environ: Mapping[str, str], foreign: Mapping[str, Foreign | None]
+) -> Callable[[], Loaded]:
+    """How to read the configuration, again and again: our own, or that of the one forerunner that was named.
+
+    `foreign` has the reader of each option that names a forerunner ("--synapse"), None for those that were not given.
+    """
+    given = {option: reader for option, reader in foreign.items() if reader is not None}
+    if len(given) > 1 or (given and config):
+        options = [*given, *(["--config"] if config else [])]
+        hint = "longshore import prints a forerunner's configuration as longshore.yaml; put them together there"
+        raise End(USAGE, f"{' and '.join(options)}: only one configuration can be read", hint)
+    reader = next(iter(given.values()), None)
+    return lambda: load(config, environ, foreign=reader)
+
+
+def tell_notes(loaded: Loaded) -> None:
+    """Log what a forerunner's configuration says in other words than ours."""
+    for note in loaded.notes:
+        log.warning(note.text, where=str(note.place), **({"hint": note.hint} if note.hint else {}))

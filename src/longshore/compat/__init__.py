@@ -1,0 +1,1 @@
+"""Forerunners' configurations, said in our own terms: one file for each."""
