@@ -172,6 +172,8 @@ class Engine(EngineClient):
         self._end(kill=True)
         end_family(self.folder.name)
         subprocess.run(["ip", "link", "del", self.bridge], capture_output=True, check=False)
+        data = str(self._settings["data-root"])
+        subprocess.run(["umount", data], capture_output=True, check=False)  # dockerd mounts it upon itself
         remove_folder(self.folder)
 
     def processes(self) -> list[int]:

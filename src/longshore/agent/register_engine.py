@@ -7,7 +7,8 @@ import contextlib
 
 from longshore.clients.docker import DockerClient
 from longshore.clients.docker_faults import DockerError
-from longshore.sources.docker import DockerSettings, tls_files
+from longshore.clients.tls import files_of
+from longshore.sources.docker import DockerSettings
 
 
 class EngineHand:
@@ -23,7 +24,7 @@ class EngineHand:
         """Give a client that worked when it was opened. Raises DockerError."""
         async with self._opening:
             if self._client is None:
-                fresh = DockerClient(self._settings.host, tls=tls_files(self._settings.tls))
+                fresh = DockerClient(self._settings.host, tls=files_of(self._settings.tls))
                 self._client = await self._stack.enter_async_context(fresh)
             return self._client
 

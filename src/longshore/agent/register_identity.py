@@ -22,8 +22,9 @@ import structlog
 
 from longshore.clients.docker import DockerClient
 from longshore.clients.docker_faults import DockerError
+from longshore.clients.tls import files_of
 from longshore.core.grouping import tidy
-from longshore.sources.docker import DockerSettings, tls_files
+from longshore.sources.docker import DockerSettings
 
 FILE, LOCK = "registrar.json", "registrar.lock"
 MACHINE = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
@@ -97,7 +98,7 @@ def _keep(path: Path, document: Mapping[str, Any]) -> None:
 
 async def _engine_id(engine: DockerSettings) -> str:
     try:
-        async with DockerClient(engine.host, tls=tls_files(engine.tls), timeout=PATIENCE) as client:
+        async with DockerClient(engine.host, tls=files_of(engine.tls), timeout=PATIENCE) as client:
             return str((await client.get("/info")).get("ID") or "")
     except (DockerError, AttributeError):
         return ""

@@ -18,13 +18,12 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from longshore.clients.docker import DockerClient
 from longshore.clients.docker_events import Event
 from longshore.clients.docker_faults import DockerError
-from longshore.clients.tls import TlsFiles
+from longshore.clients.tls import TlsSettings, files_of
 from longshore.core.build import Builder, Options
 from longshore.core.model import Service, Snapshot
 from longshore.sources.docker_ask import Asking
@@ -34,22 +33,11 @@ from longshore.sources.docker_picture import Picture, View
 T = TypeVar("T")
 
 
-class TlsSettings(Protocol):
-    """Certificates for an engine reached over TLS."""
-
-    @property
-    def ca(self) -> Path | None: ...  # noqa: D102  the names say it
-    @property
-    def cert(self) -> Path | None: ...  # noqa: D102
-    @property
-    def key(self) -> Path | None: ...  # noqa: D102
-
-
 class DockerSettings(Protocol):
     """What this source reads of its section of the configuration."""
 
     @property
-    def host(self) -> str: ...  # noqa: D102
+    def host(self) -> str: ...  # noqa: D102  the names say it
     @property
     def tls(self) -> TlsSettings | None: ...  # noqa: D102
 
@@ -97,7 +85,7 @@ async def follow(
     ssh: str = "ssh",
 ) -> NoReturn:
     """Keep a picture up to date, for ever, and show it whenever it may have changed."""
-    tls = tls_files(settings.tls)
+    tls = files_of(settings.tls)
     tries = 0
 
     def changed() -> None:
@@ -186,10 +174,3 @@ def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
 def back_off(patience: Patience, tries: int) -> float:
     """Give the seconds before the next try. Jitter, so that many agents do not come back to an engine in step."""
     return min(patience.first * 2.0 ** min(tries, 20), patience.longest) * random.uniform(0.5, 1.0)  # noqa: S311
-
-
-def tls_files(tls: TlsSettings | None) -> TlsFiles | None:
-    """Name the files as the client wants them."""
-    if tls is None:
-        return None
-    return TlsFiles(*(str(path) if path else "" for path in (tls.ca, tls.cert, tls.key)))
