@@ -187,7 +187,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(written: Writ
         "longshore.yaml:12:71: sources.docker.tls: has only one of cert and key",
         'longshore.yaml:14:3: services.no de: "no de" is not a name',
         "longshore.yaml:14:17: services.no de.from: expected at least one of image, label, service, path, "
-        "tag, name: which are meant?",
+        "tag, name, app: which are meant?",
         "longshore.yaml:16:5: services.db.wieght: unknown key",
         'longshore.yaml:17:11: services.db.hold: "10x" is not a duration',
         "longshore.yaml:18:5: services.db.port: has no meaning here",

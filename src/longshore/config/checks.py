@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from longshore.config.document import Document
 from longshore.config.fields import split_address
+from longshore.config.marathon import MarathonSource
 from longshore.config.problems import ConfigProblem, Path, dotted, suggestion
 from longshore.config.register import RegisteredProcess
 from longshore.config.registries import REGISTRIES, WRITABLE, EtcdSource, Registry
@@ -18,11 +19,14 @@ from longshore.core.keys import KEYS
 from longshore.core.values import RefusedError, words
 
 CONTAINERS = ("docker", "swarm", "agents")  # types of sources that have containers
-ONLY_CONTAINERS = ("image",)  # conditions of `from` that only containers can fulfil …
-ONLY_ENTRIES = ("path", "tag")  # … and only registry entries
-NAMES = ("dns",)  # types of sources that have names
-ONLY_NAMES = ("name", "type")  # what only they can be asked for
-NOT_NAMES = ("image", "label", "service", "path", "tag")
+MEANT: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(CONTAINERS, ("image", "label", "service", "port")),
+    **dict.fromkeys(REGISTRIES, ("path", "label", "service", "tag", "port")),
+    "dns": ("name", "type", "port"),
+    "marathon": ("app", "port_index"),
+    "ec2": ("label", "port"),
+}
+"""What `from` can ask of a source, by its type."""
 
 
 def check(config: Config, document: Document) -> list[ConfigProblem]:
@@ -64,7 +68,7 @@ def _overlap(one: str, other: str) -> bool:
 
 def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
     types = {name: source.type for name, source in config.sources.items()}
-    usable = [name for name, kind in types.items() if kind in (*CONTAINERS, *REGISTRIES, *NAMES)]
+    usable = [name for name, kind in types.items() if kind in MEANT]
     for name, service in config.services.items():
         if service.from_ is None:
             continue
@@ -84,7 +88,7 @@ def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
 def _logins(config: Config, document: Document) -> Iterator[ConfigProblem]:
     """Half a login is none."""
     for name, source in config.sources.items():
-        if isinstance(source, EtcdSource) and bool(source.username) != bool(source.password_file):
+        if isinstance(source, EtcdSource | MarathonSource) and bool(source.username) != bool(source.password_file):
             said, missing = ("username", "password-file") if source.username else ("password-file", "username")
             path = ("sources", name, said)
             yield ConfigProblem(document.place(path, key=True), f"needs {missing} beside it", path, f"add {missing}")
@@ -93,13 +97,19 @@ def _logins(config: Config, document: Document) -> Iterator[ConfigProblem]:
 def _conditions(name: str, picked: From, kind: str, document: Document) -> Iterator[ConfigProblem]:
     """Conditions that nothing in such a source can fulfil."""
     path = ("services", name, "from")
-    strange = NOT_NAMES if kind in NAMES else (ONLY_ENTRIES if kind in CONTAINERS else ONLY_CONTAINERS) + ONLY_NAMES
-    for key in strange:
-        if key in picked.model_fields_set:
+    for field in From.model_fields:
+        if field in picked.model_fields_set and field not in ("source", *MEANT[kind]):
+            here = (*path, kebab(field))
             what = f"has no meaning for a source of type {kind}"
-            yield ConfigProblem(document.place((*path, key), key=True), what, (*path, key))
-    if kind in NAMES:
+            yield ConfigProblem(document.place(here, key=True), what, here)
+    if kind == "dns":
         yield from _name(path, picked, document)
+    elif kind == "marathon" and picked.app is None:
+        hint = "write `app: /prod/web`"
+        yield ConfigProblem(document.place(path, key=True), "says no app", path, hint)
+    elif kind == "ec2" and picked.port is None:
+        hint = "add `port`: where does it listen on these machines?"
+        yield ConfigProblem(document.place(path, key=True), "says no port, and machines have none", path, hint)
     elif picked.path is not None and kind == "consul":
         what = "Consul's services stand beneath no path"
         yield ConfigProblem(document.place((*path, "path"), key=True), what, (*path, "path"), "use service or tag")

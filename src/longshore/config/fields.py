@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
@@ -61,6 +62,26 @@ def word(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.@:/-]{1,200}", value, re.ASCII):
         raise RefusedError(f"{shown(value)} is not a plain word", "use letters, digits, _ . @ : / and -")
     return value
+
+
+def http_url(example: str) -> AfterValidator:
+    """Make a check of where an HTTP API is. A path may stand before the API's own; the slash at the end goes."""
+
+    def read(value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        else:
+            usable = usable and not (parts.query or parts.fragment or parts.username)
+        if not usable or not re.fullmatch(r"[!-~]{1,500}", value, re.ASCII):
+            meant = f"http://{value}" if re.fullmatch(r"[A-Za-z0-9_.-]+(?::[0-9]+)?", value, re.ASCII) else ""
+            hint = f"did you mean {shown(meant)}?" if meant else ""
+            raise RefusedError(f"{shown(value)} is not an address like {shown(example)}", hint)
+        return value.rstrip("/")
+
+    return AfterValidator(read)
 
 
 def schema(**words: Any) -> WithJsonSchema:

@@ -10,17 +10,20 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from longshore.config.dns import Nameserver
 from longshore.config.fields import listed, split_address
-from longshore.config.section import Section
+from longshore.config.section import Section, kebab
 from longshore.core import places, values
+from longshore.core.conditions import condition
 from longshore.core.values import RefusedError, shown
 
 PREFIX_EXAMPLE = "/longshore/services"
 Port = Annotated[int, Field(ge=1, le=65535)]
 Weight = Annotated[int, Field(ge=0, le=256)]
+Conditions = Annotated[tuple[Annotated[str, AfterValidator(condition)], ...], BeforeValidator(listed)]
 
 
 def prefix(value: str) -> str:
@@ -38,6 +41,14 @@ def dns_name(value: str) -> str:
     if places.ip(value):
         raise RefusedError(f"{shown(value)} is an address, not a name", "list addresses in `endpoints`")
     return places.machine(value)
+
+
+def app_id(value: str) -> str:
+    """Check the id of an app of Marathon's; it comes back with the slash before it: "/prod/web"."""
+    parts = value.strip("/").split("/")
+    if not all(re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?", part, re.ASCII) for part in parts):
+        raise RefusedError(f"{shown(value)} is not the id of an app", 'write "/prod/web"')
+    return "/" + "/".join(parts)
 
 
 def endpoint(value: Any) -> Any:
@@ -64,6 +75,8 @@ class FixedEndpoint(Section):
     """IP address or host name. A name is looked up again and again in the background."""
     port: Port
     """The port to connect to."""
+    name: Annotated[str, AfterValidator(values.name)] | None = None
+    """What it is called in `status` and in HAProxy; default: address and port."""
     weight: Weight | None = None
     """Its share relative to the others, 0 to 256; default: the service's `weight`, else 100."""
     backup: bool | None = None
@@ -83,45 +96,86 @@ class FixedEndpoint(Section):
 
 
 class From(Section):
-    """Which containers, registry entries or names of DNS make up a service. All that is said must match."""
+    """Which containers, registry entries, names of DNS, apps or machines make up a service. All that is said must
+    match."""
 
     source: str = "docker"
     """Name of the source."""
     image: str | None = Field(default=None, min_length=1)
     """Containers: their image, with or without registry and tag: "local/nodeapp"."""
-    label: str | None = Field(default=None, min_length=1)
-    """A label they carry: "tier" or "tier=web"; of registry entries also "tier!=web"."""
+    label: Conditions = ()
+    """Labels they carry, or metadata of entries, or tags of EC2's machines: "tier", "tier=web" or "tier!=web", one or a
+    list. All must hold."""
     service: str | None = Field(default=None, min_length=1)
     """The name of their service as the source groups it ("shop-web"), or as the registry has it."""
     path: Annotated[str, AfterValidator(prefix)] | None = None
     """Registry entries: the path beneath which they stand, anywhere in etcd or ZooKeeper: "/nerve/services/web"."""
     tag: str | None = Field(default=None, min_length=1)
     """Registry entries: a tag they carry."""
+    nameserver: Annotated[tuple[Nameserver, ...], BeforeValidator(listed)] = ()
+    """Registry entries: who is asked for the addresses of those that say a host name: "10.0.0.2:53", one or a list.
+    Default: the system's resolver."""
     name: Annotated[str, AfterValidator(dns_name)] | None = None
     """DNS: the whole name to look up: "tasks.web", "_web._tcp.example.com". No search domain is added."""
     type: Literal["a", "srv"] = "a"
     """DNS: which records: `a` (addresses, with the `port` said here) or `srv` (address, port, weight and priority)."""
+    app: Annotated[str, AfterValidator(app_id)] | None = None
+    """Marathon: the id of the app: "/prod/web"."""
+    port_index: int = Field(default=0, ge=0, le=1000)
+    """Marathon: which of a task's ports, counted from 0."""
     port: Port | None = None
     """The container's port; default: the only one it exposes. Of registry entries: in place of the registered one. Of
-    a name in DNS: needed, unless it has SRV records."""
+    a name in DNS: needed, unless it has SRV records. Of machines of EC2: needed."""
 
     @model_validator(mode="after")
     def says_what(self) -> Self:
         """At least one condition must be there."""
-        if not (self.image or self.label or self.service or self.path or self.tag or self.name):
-            raise ValueError("expected at least one of image, label, service, path, tag, name: which are meant?")
+        if not (self.image or self.label or self.service or self.path or self.tag or self.name or self.app):
+            raise ValueError("expected at least one of image, label, service, path, tag, name, app: which are meant?")
         return self
 
 
+def spelling(value: Any) -> str:
+    """Tell how `from` is written: as a list, or as one."""
+    return "list" if isinstance(value, list | tuple) else "one"
+
+
+FixedEndpoints = Annotated[
+    tuple[Annotated[FixedEndpoint, BeforeValidator(endpoint)], ...], BeforeValidator(listed)
+]
+OneOrMore = Annotated[
+    Annotated[From, Tag("one")]
+    | Annotated[tuple[From, ...], BeforeValidator(listed), Field(min_length=1), Tag("list")],
+    Discriminator(spelling),
+]
+BESIDE_FROM = ("from_first", "fallback", "fallback_always", "keep_last")  # what has a meaning only beside `from`
+
+
 class ServiceConfig(Section):
-    """A service of the operator: fixed endpoints, or containers picked by their image, label or service."""
+    """A service of the operator: fixed endpoints, or what sources find, picked by image, label, service, path, name."""
 
     model_config = ConfigDict(extra="allow")
 
-    from_: From | None = None
-    """Which discovered containers it consists of."""
-    endpoints: Annotated[tuple[Annotated[FixedEndpoint, BeforeValidator(endpoint)], ...], BeforeValidator(listed)] = ()
+    from_: OneOrMore | None = None
+    """What it consists of, found by a source. A list of such: all of them together."""
+    from_first: bool = False
+    """Of a list, only the first that has endpoints serves."""
+    endpoints: FixedEndpoints = ()
     """Fixed endpoints: "10.0.0.5:5432", or `{address: vm1.internal, port: 5432, weight: 50}`."""
+    fallback: FixedEndpoints = ()
+    """Fixed endpoints that serve while `from` finds none; written like `endpoints`."""
+    fallback_always: bool = False
+    """Let the `fallback` endpoints serve beside those that `from` finds."""
+    keep_last: bool = False
+    """When `from` finds none any more, and there is no `fallback`, those that it found last go on; HAProxy's checks
+    take out what does not answer."""
+
+    @property
+    def origins(self) -> tuple[From, ...]:
+        """The items of `from`, one or many; () with fixed endpoints."""
+        if self.from_ is None:
+            return ()
+        return self.from_ if isinstance(self.from_, tuple) else (self.from_,)
 
     @property
     def pairs(self) -> Mapping[str, object]:
@@ -135,4 +189,9 @@ class ServiceConfig(Section):
             raise ValueError("has both `from` and `endpoints`; expected one of them")
         if self.from_ is None and "endpoints" not in self.model_fields_set:
             raise ValueError("says neither `from` (which containers?) nor `endpoints` (which addresses?)")
+        said = [kebab(key) for key in BESIDE_FROM if getattr(self, key)]
+        if self.from_ is None and said:
+            raise ValueError(f"`{said[0]}` has a meaning only with `from`")
+        if self.fallback_always and not self.fallback:
+            raise ValueError("says `fallback-always`, but no `fallback`")
         return self

@@ -8,8 +8,10 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from longshore.config.dns import DnsSource
+from longshore.config.ec2 import Ec2Source
 from longshore.config.engine import Engine, grouping
 from longshore.config.fields import FilePath
+from longshore.config.marathon import MarathonSource
 from longshore.config.registries import REGISTRIES, ConsulSource, EtcdSource, ZookeeperSource
 from longshore.config.section import Section
 from longshore.config.swarm import AgentsSource, SwarmSource
@@ -41,7 +43,16 @@ class FileSource(Section):
 
 
 SourceConfig = (
-    DockerSource | SwarmSource | AgentsSource | FileSource | DnsSource | EtcdSource | ZookeeperSource | ConsulSource
+    DockerSource
+    | SwarmSource
+    | AgentsSource
+    | FileSource
+    | DnsSource
+    | EtcdSource
+    | ZookeeperSource
+    | ConsulSource
+    | MarathonSource
+    | Ec2Source
 )
 SOURCES: dict[str, type[SourceConfig]] = {
     "docker": DockerSource,
@@ -50,6 +61,8 @@ SOURCES: dict[str, type[SourceConfig]] = {
     "file": FileSource,
     "dns": DnsSource,
     **REGISTRIES,
+    "marathon": MarathonSource,
+    "ec2": Ec2Source,
 }
 
 
@@ -98,7 +111,9 @@ AnySource = Annotated[
     | Annotated[DnsSource, Tag("dns")]
     | Annotated[EtcdSource, Tag("etcd")]
     | Annotated[ZookeeperSource, Tag("zookeeper")]
-    | Annotated[ConsulSource, Tag("consul")],
+    | Annotated[ConsulSource, Tag("consul")]
+    | Annotated[MarathonSource, Tag("marathon")]
+    | Annotated[Ec2Source, Tag("ec2")],
     Discriminator(source_type),
     BeforeValidator(known_type),
 ]
