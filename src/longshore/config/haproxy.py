@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from longshore.config.fields import Duration, FilePath, OptionalBindAddress, Word
+from longshore.config.raw import HaproxyRaw
 from longshore.config.section import Section
 from longshore.core.values import RefusedError
 
@@ -42,6 +43,8 @@ class HaproxyConfig(Section):
     spare_slots: Annotated[int, Field(ge=0, le=10_000)] = 16
     """HAProxy older than 3.4: backends declared in advance for each kind of service, so that new services need no
     reload. When they run out, one hitless reload adds more."""
+    raw: HaproxyRaw = HaproxyRaw()
+    """Lines of your own for HAProxy's configuration."""
 
     @model_validator(mode="after")
     def fits_mode(self) -> Self:

@@ -23,6 +23,7 @@ NAMED = {
     "sources": "docker",
     "services": "node",
     "register": "db",
+    "sections": "listen",
 }  # names that stand for any, in variables
 CONFIGURATION = """\
 # The configuration file
@@ -96,7 +97,7 @@ def _section(title: str, section: type[Section], path: tuple[str, ...]) -> Itera
         below = (*path, key)
         each = named(info.annotation)
         nested = sections(info.annotation) or sections(each)
-        yield f"| `{key}` | {_default(info)} | {_variable(below, nested)} | {_line(info.description)} |"
+        yield f"| `{key}` | {_default(info)} | {_variable(below, each, nested)} | {_line(info.description)} |"
         inner += [(below, NAMED[key] if each else "", model) for model in nested]
     if section is ServiceConfig:
         yield "| any [key](keys.md) | | `LONGSHORE_SERVICES_NODE_…` | the same as the labels of containers |"
@@ -110,8 +111,8 @@ def _section(title: str, section: type[Section], path: tuple[str, ...]) -> Itera
         yield from _section(f"`{'.'.join((*below, *name))}`", model, (*below, *name))
 
 
-def _variable(path: tuple[str, ...], nested: list[type[Section]]) -> str:
-    return "" if nested else f"`{variable(path)}`"
+def _variable(path: tuple[str, ...], each: Any, nested: list[type[Section]]) -> str:
+    return "" if nested else f"`{variable((*path, NAMED[path[-1]]) if each else path)}`"
 
 
 def _default(info: FieldInfo) -> str:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from longshore.config.dns import Nameserver
 from longshore.config.fields import listed, split_address
+from longshore.config.raw import ServiceRaw, mapping
 from longshore.config.section import Section, kebab
 from longshore.core import places, values
 from longshore.core.conditions import condition
@@ -140,9 +141,7 @@ def spelling(value: Any) -> str:
     return "list" if isinstance(value, list | tuple) else "one"
 
 
-FixedEndpoints = Annotated[
-    tuple[Annotated[FixedEndpoint, BeforeValidator(endpoint)], ...], BeforeValidator(listed)
-]
+FixedEndpoints = Annotated[tuple[Annotated[FixedEndpoint, BeforeValidator(endpoint)], ...], BeforeValidator(listed)]
 OneOrMore = Annotated[
     Annotated[From, Tag("one")]
     | Annotated[tuple[From, ...], BeforeValidator(listed), Field(min_length=1), Tag("list")],
@@ -170,12 +169,20 @@ class ServiceConfig(Section):
     """When `from` finds none any more, and there is no `fallback`, those that it found last go on; HAProxy's checks
     take out what does not answer."""
 
+    raw: Annotated[ServiceRaw | None, BeforeValidator(mapping)] = None
+    """Lines of your own for HAProxy's configuration of this service."""
+
     @property
     def origins(self) -> tuple[From, ...]:
         """The items of `from`, one or many; () with fixed endpoints."""
         if self.from_ is None:
             return ()
         return self.from_ if isinstance(self.from_, tuple) else (self.from_,)
+
+    @property
+    def composed(self) -> bool:
+        """Whether it is more than what one `from` finds: `core.origins` puts it together."""
+        return len(self.origins) > 1 or bool(self.fallback) or self.keep_last
 
     @property
     def pairs(self) -> Mapping[str, object]:

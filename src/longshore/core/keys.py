@@ -126,6 +126,7 @@ _ALL = (
     ),
     # how endpoints are checked
     Key("check", places.check, "/health", "`tcp`, `none`, or the path of an HTTP check.", "tcp"),
+    Key("check-method", values.method, "OPTIONS", "Method of the HTTP check: GET, HEAD or OPTIONS.", "GET"),
     Key("check-host", places.check_host, "a.example.com", "Host header of the HTTP check."),
     Key("check-status", values.status, "200-299,401", "Status codes the HTTP check accepts.", "200-399"),
     Key("check-expect", values.expected_text, "ready", "Text the body of the HTTP check must contain."),

@@ -10,6 +10,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Literal
 
+from longshore.core.raw import Raw
+
 Mode = Literal["http", "tcp"]
 CheckKind = Literal["none", "tcp", "http"]
 Role = Literal["", "preferred", "leader", "backup", "standby"]
@@ -75,6 +77,7 @@ class Check:
     timeout: float = 2.0  # seconds for one check
     rise: int = 1  # successes in a row until it is up again
     fall: int = 2  # failures in a row until it is down
+    method: Literal["GET", "HEAD", "OPTIONS"] = "GET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,7 @@ class Service:
     endpoints: tuple[Endpoint, ...] = ()
     sources: tuple[str, ...] = ()  # names of the sources it was found in
     template: Template | None = None  # endpoints beside those above, which only HAProxy knows
+    raw: Raw | None = None  # the operator's own lines for it, by `core.merge`: no source gives any
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def _check(service: Service, paths: Paths) -> Iterator[str]:
     yield "option httpchk"
     path = f'"%[be_name,map({paths.check_path_map},/)]"'
     host = f'"%[be_name,map({paths.check_host_map},localhost)]"'
-    yield f"http-check send meth GET uri-lf {path} ver HTTP/1.1 hdr Host {host} hdr User-Agent longshore"
+    yield f"http-check send meth {check.method} uri-lf {path} ver HTTP/1.1 hdr Host {host} hdr User-Agent longshore"
     yield f"http-check expect status {quote.quote(check.status)}"
     if check.expect:
         yield f"http-check expect string {quote.quote(check.expect)}"

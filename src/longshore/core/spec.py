@@ -45,6 +45,7 @@ class Spec:
     slow_start: float | None = None
     max_connections: int | None = None
     check: str | None = None
+    check_method: Literal["GET", "HEAD", "OPTIONS"] | None = None
     check_host: str | None = None
     check_status: str | None = None
     check_expect: str | None = None
@@ -85,7 +86,7 @@ class Fault:
 _POLICY = tuple(part.name for part in fields(Policy) if part.name != "check")
 _CHECK = tuple(part.name for part in fields(Check) if part.name not in ("kind", "path"))
 _HTTP_ONLY = ("host", "path", "strip-path", "listen", "sticky", "tls", "redirect-https", "hsts", "auth")
-_HTTP_CHECK_ONLY = ("check-host", "check-status", "check-expect")
+_HTTP_CHECK_ONLY = ("check-method", "check-host", "check-status", "check-expect")
 _CHECK_ONLY = ("check-interval", "check-timeout", "check-rise", "check-fall")
 
 
@@ -207,6 +208,8 @@ def _contradictions(spec: Spec) -> list[Fault]:
 
 def _check_contradictions(spec: Spec) -> list[Fault]:
     if spec.check is not None and spec.check.startswith("/"):
+        if spec.check_method == "HEAD" and spec.check_expect:
+            return [Fault("check-expect", "an answer to HEAD has no body", "leave check-method out")]
         return []
     said = f"and check is {spec.check}" if spec.check else "and the check is a TCP connect"
     found = [

@@ -172,6 +172,15 @@ def status(raw: object) -> str:
     return ",".join(ranges)
 
 
+def method(raw: object) -> Literal["GET", "HEAD", "OPTIONS"]:
+    """Read the method of an HTTP check."""
+    match text(raw).upper():
+        case "GET" | "HEAD" | "OPTIONS" as word:
+            return word
+        case word:
+            raise RefusedError(f"{shown(word)} is not GET, HEAD or OPTIONS")
+
+
 def expected_text(raw: object) -> str:
     """Read the text a check looks for in the body: one line, at most 256 characters; quotes are fine."""
     word = text(raw)
