@@ -66,8 +66,7 @@ def test_names_of_the_file_can_be_part_of_a_variable(written: Written) -> None:
     assert east.tls is not None
     assert east.tls.ca == Path("/ca.pem")
     node = config.services["node"]
-    assert node.from_ is not None
-    assert node.from_.port == 8000
+    assert [item.port for item in node.origins] == [8000]
     assert loaded.specs["node"].check == "/"
     assert loaded.specs["node-check"].check_fall == 5
     assert loaded.specs["node-check"].host == ("a.test",), "of two names that fit, the longer one is meant"

@@ -42,8 +42,7 @@ def test_the_whole_file_is_understood(written: Written, tmp_path: Path) -> None:
     assert isinstance(east, DockerSource)
     assert east.host == "ssh://ops@east"
     node, db = config.services["node"], config.services["db"]
-    assert node.from_ is not None
-    assert node.from_.port == 8000
+    assert [item.port for item in node.origins] == [8000]
     assert node.pairs == {"listen": ":8080", "check": "/", "check-expect": "Hello"}
     assert [endpoint.label for endpoint in db.endpoints] == ["10.0.0.5:5432", "vm1.internal:5432"]
 

@@ -158,10 +158,6 @@ def test_mistakes_in_the_registrar_s_section_are_said(written: Written, text: st
         ("{from: {source: etcd, image: a}}", "services.a.from.image: has no meaning for a source of type etcd"),
         ("{from: {path: /x}}", "services.a.from.path: has no meaning for a source of type docker"),
         ("{from: {tag: x}}", "services.a.from.tag: has no meaning for a source of type docker"),
-        (
-            '{from: {label: "a!=b"}}',
-            'services.a.from.label: containers are picked by labels they have; write "tier=web"',
-        ),
         ("{from: {source: consul, path: /x}}", "services.a.from.path: Consul's services stand beneath no path"),
         (
             "{from: {source: files, service: x}}",
@@ -209,5 +205,5 @@ def test_settings_become_options_of_the_source(written: Written) -> None:
     assert options.prefixes == ("/elsewhere/a", "/longshore/services")
     a, b = options.picks
     assert (a.name, a.path, a.port, a.spec.host) == ("a", "/elsewhere/a", 8080, ("a.test",))
-    assert (b.service, b.label, b.tag) == ("b", Condition("v", "2"), "x")
+    assert (b.service, b.labels, b.tag) == ("b", (Condition("v", "2"),), "x")
     assert isinstance(adapter_of(source, options), Several)

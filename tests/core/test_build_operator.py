@@ -9,6 +9,7 @@ import pytest
 
 from longshore.core import spec
 from longshore.core.build import OperatorService, Options, build
+from longshore.core.conditions import read as condition
 from longshore.core.containers import Container
 from longshore.core.model import Route, Service
 from tests.core.made import compose, container
@@ -17,7 +18,8 @@ from tests.core.made import compose, container
 def operator(name: str, pairs: Mapping[str, object], **match: Any) -> Options:
     said, faults = spec.check(pairs)
     assert said is not None, faults
-    return Options("docker", operator=(OperatorService(name, said, **match),))
+    labels = tuple(map(condition, match.pop("labels", ())))
+    return Options("docker", operator=(OperatorService(name, said, labels=labels, **match),))
 
 
 def built(*containers: Container, options: Options) -> dict[str, Service]:
@@ -31,14 +33,15 @@ OPERATOR = {"listen": ":8080", "check": "/", "check-expect": "Hello"}
     "match",
     [
         {"image": "local/nodeapp"},
-        {"label": "tier"},
-        {"label": "tier=web"},
+        {"labels": ["tier"]},
+        {"labels": ["tier=web"]},
+        {"labels": ["tier=web", "tier", "kind!=batch"]},
         {"service": "shop-node"},
         {"service": "node"},
-        {"image": "local/nodeapp:3", "label": "tier=web", "service": "node"},
+        {"image": "local/nodeapp:3", "labels": ["tier=web"], "service": "node"},
     ],
 )
-def test_the_operators_service_takes_containers_without_labels(match: dict[str, str]) -> None:
+def test_the_operators_service_takes_containers_without_labels(match: dict[str, Any]) -> None:
     raw = compose("shop", "node") | {"tier": "web"}
     plain = container("node-1", 1, image="local/nodeapp:3", raw_labels=raw)
     found = built(plain, container("other-1", 2), options=operator("nodesrv", OPERATOR, **match))
@@ -50,9 +53,16 @@ def test_the_operators_service_takes_containers_without_labels(match: dict[str, 
 
 @pytest.mark.parametrize(
     "match",
-    [{}, {"image": "local/app:2"}, {"label": "tier=db"}, {"service": "web"}, {"image": "local/app", "label": "x"}],
+    [
+        {},
+        {"image": "local/app:2"},
+        {"labels": ["tier=db"]},
+        {"labels": ["tier", "tier!=web"]},
+        {"service": "web"},
+        {"image": "local/app", "labels": ["x"]},
+    ],
 )
-def test_all_that_the_operator_says_must_match(match: dict[str, str]) -> None:
+def test_all_that_the_operator_says_must_match(match: dict[str, Any]) -> None:
     found = built(container("web-1", 1, raw_labels={"tier": "web"}), options=operator("s", {}, **match))
     assert found["s"].endpoints == ()
 

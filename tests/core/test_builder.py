@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from longshore.core import spec
 from longshore.core.build import Builder, OperatorService, Options, build
+from longshore.core.conditions import Condition
 from longshore.core.containers import Container, Network
 from longshore.core.keys import KEYS
 from longshore.core.places import ip
 from tests.core.made import compose, container
 
-_OPERATOR = OperatorService("ops", spec.Spec(), label="tier=web", port=80)
+_OPERATOR = OperatorService("ops", spec.Spec(), labels=(Condition("tier", "web"),), port=80)
 _LABELS = st.dictionaries(
     st.sampled_from(
         ["host", "service", "port", "weight", "check", "enable", "tcp", "api.host", "api.service", "check.x"]

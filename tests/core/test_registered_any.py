@@ -64,7 +64,7 @@ VARIANTS = (
         "etcd",
         LAYOUTS["native"],
         PREFIX,
-        picks=(pick("shop", {"host": "c.test"}, service="web"), pick("t", label=condition("tier"))),
+        picks=(pick("shop", {"host": "c.test"}, service="web"), pick("t", labels=(condition("tier"),))),
     ),
     Options("etcd", LAYOUTS["native"], PREFIX, "named", picks=(pick("web", service="api"),)),
 )
@@ -107,7 +107,7 @@ def test_the_result_is_that_of_building_from_nothing(options: Options, changes: 
 @given(found=st.dictionaries(st.text(max_size=8).map(key), st.binary(max_size=20), max_size=5))
 def test_any_bytes_under_the_prefix_harm_nobody(layout: str, found: dict[str, bytes]) -> None:
     options = Options(
-        "etcd", LAYOUTS[layout], PREFIX, picks=(pick("shop", {"host": "a.test"}, label=condition("our")),)
+        "etcd", LAYOUTS[layout], PREFIX, picks=(pick("shop", {"host": "a.test"}, labels=(condition("our"),)),)
     )
     good: dict[str, Value] = {key("zz/ours"): Entry("zz", "ours", "10.0.0.5", 80, labels=(("our", "1"),))}
     built, problems = build({**found, **good}, options)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from longshore.core.conditions import Condition
 from longshore.core.drafts import OperatorService
 from longshore.core.model import Endpoint, EndpointState, Policy, Route, Service
 from longshore.core.spec import Spec
@@ -113,11 +114,11 @@ def test_services_that_differ_are_said_and_the_newest_decides() -> None:
     [
         ({"service": "web"}, True),
         ({"image": "local/app"}, True),
-        ({"label": "tier=web"}, True),
+        ({"labels": (Condition("tier", "web"),)}, True),
         ({"image": "x"}, False),
     ],
 )
-def test_the_operator_picks_services_that_carry_no_labels(picked: dict[str, str], there: bool) -> None:
+def test_the_operator_picks_services_that_carry_no_labels(picked: dict[str, Any], there: bool) -> None:
     operator = OperatorService("shop", Spec(host=("shop.test",)), port=8000, **picked)
     document = service("web", raw={"tier": "web"}, image="local/app:1@sha256:00")
     made = swarm([document], [task("web")], options=replace(INSIDE, operator=(operator,)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from longshore.agent.connect_dns import dns_work, names_of
+from longshore.agent.connect_origins import picked
 from longshore.agent.connect_registries import picks_of, registry_work
 from longshore.agent.connect_swarm import agents_work, swarm_work
 from longshore.agent.metrics import Metrics
@@ -19,6 +20,7 @@ from longshore.config.schema import Config, DnsSource, DockerSource, FileSource
 from longshore.config.swarm import AgentsSource, SwarmSource
 from longshore.core.build import OperatorService, Options
 from longshore.core.capabilities import Capabilities
+from longshore.core.conditions import read as condition
 from longshore.core.conflicts import address_of
 from longshore.core.containers import Machine
 from longshore.core.model import Service, Snapshot
@@ -188,9 +190,8 @@ def changed_sources(before: Loaded, after: Loaded) -> set[str]:
 def operator_services(loaded: Loaded, source: str) -> tuple[OperatorService, ...]:
     """The services of the configuration that are made of this source's containers."""
     return tuple(
-        OperatorService(name, loaded.specs[name], s.from_.image, s.from_.label, s.from_.service, s.from_.port)
-        for name, s in loaded.config.services.items()
-        if s.from_ is not None and s.from_.source == source and name in loaded.specs
+        OperatorService(name, spec, item.image, tuple(map(condition, item.label)), item.service, item.port)
+        for name, spec, item in picked(loaded, source)
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from longshore.agent.connect_origins import picked
 from longshore.config.dns import DnsSource
 from longshore.config.load import Loaded
 from longshore.core.model import Service, Snapshot
@@ -25,9 +26,9 @@ def dns_work(
 def names_of(loaded: Loaded, source: str) -> tuple[Pick, ...]:
     """The services of the configuration that are made of names which this source looks up."""
     return tuple(
-        Pick(name, loaded.specs[name], s.from_.name, s.from_.type, s.from_.port or 0)
-        for name, s in loaded.config.services.items()
-        if s.from_ is not None and s.from_.source == source and s.from_.name and name in loaded.specs
+        Pick(name, spec, item.name, item.type, item.port or 0)
+        for name, spec, item in picked(loaded, source)
+        if item.name
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from longshore.agent.connect_origins import picked
 from longshore.config.load import Loaded
 from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.core.conditions import read as condition
@@ -48,17 +49,8 @@ def registry_options(loaded: Loaded, name: str, source: Registry) -> Options:
 def picks_of(loaded: Loaded, source: str) -> tuple[Pick, ...]:
     """The services of the configuration that are made of a source's entries."""
     return tuple(
-        Pick(
-            name,
-            loaded.specs[name],
-            s.from_.service,
-            s.from_.path,
-            condition(s.from_.label) if s.from_.label else None,
-            s.from_.tag,
-            s.from_.port,
-        )
-        for name, s in loaded.config.services.items()
-        if s.from_ is not None and s.from_.source == source and name in loaded.specs
+        Pick(name, spec, item.service, item.path, tuple(map(condition, item.label)), item.tag, item.port)
+        for name, spec, item in picked(loaded, source)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from longshore.config.dns import DnsSource
 from longshore.config.document import Document
 from longshore.config.fields import split_address
 from longshore.config.marathon import MarathonSource
@@ -12,16 +13,15 @@ from longshore.config.register import RegisteredProcess
 from longshore.config.registries import REGISTRIES, WRITABLE, EtcdSource, Registry
 from longshore.config.schema import Config
 from longshore.config.section import kebab
-from longshore.config.services import From
+from longshore.config.services import From, ServiceConfig
 from longshore.core import spec
-from longshore.core.conditions import read as condition
 from longshore.core.keys import KEYS
-from longshore.core.values import RefusedError, words
+from longshore.core.values import words
 
 CONTAINERS = ("docker", "swarm", "agents")  # types of sources that have containers
 MEANT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(CONTAINERS, ("image", "label", "service", "port")),
-    **dict.fromkeys(REGISTRIES, ("path", "label", "service", "tag", "port")),
+    **dict.fromkeys(REGISTRIES, ("path", "label", "service", "tag", "port", "nameserver")),
     "dns": ("name", "type", "port"),
     "marathon": ("app", "port_index"),
     "ec2": ("label", "port"),
@@ -70,19 +70,22 @@ def _sources(config: Config, document: Document) -> Iterator[ConfigProblem]:
     types = {name: source.type for name, source in config.sources.items()}
     usable = [name for name, kind in types.items() if kind in MEANT]
     for name, service in config.services.items():
-        if service.from_ is None:
-            continue
-        source = service.from_.source
-        if source in usable:
-            yield from _conditions(name, service.from_, types[source], document)
-            continue
-        path = ("services", name, "from", "source")
-        if source in types:
-            what = f'source "{source}" has no containers, entries or names to pick from'
-            hint = f"expected one of: {', '.join(usable)}" if usable else "expected a source of type docker"
-        else:
-            what, hint = f'there is no source "{source}"', suggestion(source, config.sources)
-        yield ConfigProblem(document.place(path), what, path, hint)
+        for index, picked in enumerate(service.origins):
+            path: Path = ("services", name, "from")
+            if isinstance(service.from_, tuple):
+                path = (*path, index)
+            if picked.source in usable:
+                yield from _conditions(path, picked, types[picked.source], document)
+                continue
+            path = (*path, "source")
+            if picked.source in types:
+                what = f'source "{picked.source}" has no containers, entries or names to pick from'
+                hint = f"expected one of: {', '.join(usable)}" if usable else "expected a source of type docker"
+            else:
+                what, hint = f'there is no source "{picked.source}"', suggestion(picked.source, config.sources)
+            yield ConfigProblem(document.place(path), what, path, hint)
+        if service.composed:
+            yield from _known_endpoints(name, service, config, document)
 
 
 def _logins(config: Config, document: Document) -> Iterator[ConfigProblem]:
@@ -94,9 +97,19 @@ def _logins(config: Config, document: Document) -> Iterator[ConfigProblem]:
             yield ConfigProblem(document.place(path, key=True), f"needs {missing} beside it", path, f"add {missing}")
 
 
-def _conditions(name: str, picked: From, kind: str, document: Document) -> Iterator[ConfigProblem]:
+def _known_endpoints(name: str, service: ServiceConfig, config: Config, document: Document) -> Iterator[ConfigProblem]:
+    """Where several items are weighed, longshore itself must know what each has found."""
+    for picked in service.origins:
+        source = config.sources.get(picked.source)
+        if isinstance(source, DnsSource) and source.resolve == "haproxy":
+            path: Path = ("services", name, "from")
+            what = f"source {picked.source} lets HAProxy look names up, so that longshore does not know what it finds"
+            hint = f"say `resolve: longshore` in sources.{picked.source}, or only one `from` and no fallback"
+            yield ConfigProblem(document.place(path, key=True), what, path, hint)
+
+
+def _conditions(path: Path, picked: From, kind: str, document: Document) -> Iterator[ConfigProblem]:
     """Conditions that nothing in such a source can fulfil."""
-    path = ("services", name, "from")
     for field in From.model_fields:
         if field in picked.model_fields_set and field not in ("source", *MEANT[kind]):
             here = (*path, kebab(field))
@@ -113,15 +126,6 @@ def _conditions(name: str, picked: From, kind: str, document: Document) -> Itera
     elif picked.path is not None and kind == "consul":
         what = "Consul's services stand beneath no path"
         yield ConfigProblem(document.place((*path, "path"), key=True), what, (*path, "path"), "use service or tag")
-    if picked.label is not None:
-        try:
-            unlike = condition(picked.label).unlike
-        except RefusedError as refusal:
-            yield ConfigProblem(document.place((*path, "label")), str(refusal), (*path, "label"), refusal.hint)
-        else:
-            if unlike and kind in CONTAINERS:
-                what = "containers are picked by labels they have"
-                yield ConfigProblem(document.place((*path, "label")), what, (*path, "label"), 'write "tier=web"')
 
 
 def _name(path: Path, picked: From, document: Document) -> Iterator[ConfigProblem]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from longshore.config.document import Document
 from longshore.config.messages import problems_of
-from longshore.config.outline import keys_at
+from longshore.config.outline import fields, keys_at
 from longshore.config.problems import ConfigProblem, Place, suggestion
 from longshore.config.services import FixedEndpoint, ServiceConfig
 from longshore.core import spec as keys
@@ -57,7 +57,7 @@ def check_all_keys(document: Document) -> list[ConfigProblem]:
     problems: list[ConfigProblem] = []
     for name, written in services.items() if isinstance(services, dict) else ():
         if isinstance(written, dict):
-            pairs = {key: value for key, value in written.items() if key not in ("from", "endpoints")}
+            pairs = {key: value for key, value in written.items() if key not in fields(ServiceConfig)}
             problems += check_keys(name, pairs, document, picked="from" in written)[1]
     return problems
 
@@ -87,8 +87,9 @@ def _repeated(service: ServiceConfig, document: Document, name: str) -> list[Con
     """The same address and port twice in one service is a slip of the pen."""
     seen: dict[str, Place] = {}
     problems = []
-    for index, endpoint in enumerate(service.endpoints):
-        path = ("services", name, "endpoints", index)
+    key = "endpoints" if service.endpoints else "fallback"
+    for index, endpoint in enumerate(service.endpoints or service.fallback):
+        path = ("services", name, key, index)
         place = document.place(path)
         if (first := seen.setdefault(endpoint.label, place)) is not place:
             what = f"{endpoint.label} is listed twice, first in line {first.line}"

@@ -36,6 +36,9 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from _leaves(inner, (*path, key))
+    elif isinstance(value, list) and any(isinstance(item, dict) and "address" not in item for item in value):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
     else:
         yield path, value
 
@@ -44,8 +47,9 @@ def _origin(path: Path, value: str, document: Document) -> Origin:
     place = document.values.get(path)
     around = path
     while place is None and around:
-        around = around[:-1]
-        if not isinstance(look_up(document.data, around), dict):
+        part, around = around[-1], around[:-1]
+        written = look_up(document.data, around)
+        if not isinstance(written, dict) and not (isinstance(written, list) and isinstance(part, int)):
             place = document.values.get(around)
     if place is None:
         return Origin("default", DEFAULT, value)

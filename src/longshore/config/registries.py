@@ -12,9 +12,8 @@ from longshore.config.engine import EngineTls
 from longshore.config.fields import FilePath, listed, split_address
 from longshore.config.section import Section
 from longshore.config.services import PREFIX_EXAMPLE as PREFIX
-from longshore.config.services import prefix
+from longshore.config.services import Conditions, prefix
 from longshore.core import places, values
-from longshore.core.conditions import condition
 from longshore.core.values import RefusedError, shown
 
 
@@ -53,7 +52,6 @@ def server(value: str) -> str:
 
 
 Prefix = Annotated[str, AfterValidator(prefix)]
-Conditions = Annotated[tuple[Annotated[str, AfterValidator(condition)], ...], BeforeValidator(listed)]
 Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], BeforeValidator(listed)]
 Url = Annotated[str, url("http://127.0.0.1:2379")]
 ConsulAddress = Annotated[str, url("http://127.0.0.1:8500", unix=True)]

@@ -13,6 +13,7 @@ from typing import Literal
 
 from longshore.core import labels, spec
 from longshore.core.address import Here, reach
+from longshore.core.conditions import Condition
 from longshore.core.containers import Container, Machine
 from longshore.core.grouping import SERVICE, Group, engine_name, group_of, same_image, tidy
 from longshore.core.model import Endpoint, EndpointState, Mode, Policy, Problem, Route
@@ -34,18 +35,17 @@ class OperatorService:
     name: str
     spec: Spec
     image: str | None = None  # with or without a tag
-    label: str | None = None  # "tier" or "tier=web"
+    labels: tuple[Condition, ...] = ()  # of the container
     service: str | None = None  # as the source groups it ("shop-web"), or as the Compose file names it ("web")
     port: int | None = None
 
     def takes(self, container: Container, group: Group) -> bool:
         """Whether the container, which belongs to this group by itself, belongs to this service."""
-        key, equals, value = (self.label or "").partition("=")
         names = (group.name, engine_name(container), container.labels.get(SERVICE))
         return bool(
-            (self.image or self.label or self.service)
+            (self.image or self.labels or self.service)
             and (not self.image or same_image(container.image, self.image))
-            and (not self.label or (key in container.labels and (not equals or container.labels[key] == value)))
+            and all(condition.holds(container.labels) for condition in self.labels)
             and (not self.service or self.service in names)
         )
 

@@ -38,7 +38,7 @@ class Pick:
     spec: Spec
     service: str | None = None  # as the registry has it
     path: str | None = None  # they stand beneath it
-    label: Condition | None = None
+    labels: tuple[Condition, ...] = ()
     tag: str | None = None
     port: int | None = None  # in place of the registered one
 
@@ -47,7 +47,7 @@ class Pick:
         return (
             (self.service is None or self.service == entry.service)
             and (self.path is None or beneath(self.path, key))
-            and (self.label is None or self.label.holds(labels))
+            and all(condition.holds(labels) for condition in self.labels)
             and (self.tag is None or self.tag in entry.tags)
         )
 
