@@ -52,6 +52,7 @@ class Container:
     id: str
     name: str
     image: str = ""  # as it was given to `docker run`
+    hostname: str = ""  # its own
     labels: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     status: str = "running"  # created, running, paused, restarting, removing, exited, dead
@@ -84,6 +85,7 @@ def from_inspect(doc: Mapping[str, Any]) -> Container:
         id=identity,
         name=name,
         image=_text(config, "Image") or _text(doc, "Image"),
+        hostname=_text(config, "Hostname"),
         labels=_labels(config),
         env=_environment(config),
         status=_status(state),

@@ -13,6 +13,15 @@ Status = Literal["", "passing", "critical", "leaving"]
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """The container behind an entry as it sees itself, which registrator's layouts tell."""
+
+    id: str  # the full one
+    hostname: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One registered endpoint. Nothing in it is checked yet but the types: it is what somebody else wrote."""
 
@@ -31,6 +40,7 @@ class Entry:
     datacenter: str = ""
     since: float = 0.0  # Unix seconds when it was registered, if known
     machine: str = ""  # name of the host it runs on
+    inside: Inside | None = None  # for writing it
 
 
 @dataclass(frozen=True, slots=True)
