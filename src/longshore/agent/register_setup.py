@@ -15,7 +15,7 @@ from longshore.core.labels import PREFIX
 from longshore.core.model import Problem
 from longshore.core.register_check import RegisterCheck
 from longshore.core.registration import LocalCheck, Options, Registration
-from longshore.core.registration_of import LOCAL
+from longshore.core.registration_making import LOCAL
 
 
 def section_of(loaded: Loaded) -> RegisterConfig:

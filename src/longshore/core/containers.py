@@ -52,7 +52,6 @@ class Container:
     id: str
     name: str
     image: str = ""  # as it was given to `docker run`
-    hostname: str = ""  # its own
     labels: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     status: str = "running"  # created, running, paused, restarting, removing, exited, dead
@@ -68,6 +67,7 @@ class Container:
     stopping: bool = False  # its stop signal was sent
     since: float = 0.0  # Unix seconds of the event that led to this state
     machine: Machine | None = None  # None: the host of the engine that was asked
+    hostname: str = ""  # its own, inside
 
 
 def from_inspect(doc: Mapping[str, Any]) -> Container:

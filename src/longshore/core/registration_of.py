@@ -6,59 +6,25 @@ so that balancers elsewhere route to the container as one here does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from longshore.core import labels, spec
-from longshore.core.address import reach
 from longshore.core.containers import Container
-from longshore.core.drafts import state_of
-from longshore.core.entries import Entry
-from longshore.core.grouping import group_of, tidy
-from longshore.core.model import EndpointState, Problem
-from longshore.core.places import Spot
-from longshore.core.register_check import RegisterCheck
-from longshore.core.registration import LocalCheck, Options, Registration
-from longshore.core.registration_address import HostUnknownError, Outside, loopback, mapping_of, outside, routed
-from longshore.core.signals import does_nothing
+from longshore.core.registration import Options
+from longshore.core.registration_making import Contribution, Making, takes_part
 from longshore.core.spec import Spec
-from longshore.core.values import RefusedError, shown, words
-
-LIVE = ("running", "paused", "restarting")
-LOCAL = frozenset(
-    {"enable", "service", "port", "network", "address", "weight", "zone"}
-    | {"register", "register-address", "register-check", "deregister-delay"}
-)
-"""Keys that are about this host, or have a place of their own in an entry."""
-_ONE_OFF = "com.docker.compose.oneoff"
-
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """All that comes from one container. `undelayed`: its end cannot be put off, which only the configuration asks."""
-
-    registrations: tuple[Registration, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    undelayed: bool = False
+from longshore.core.values import shown
 
 
 def registration_of(container: Container, options: Options, through: Container | None = None) -> Contribution:
-    """Give the registrations of a container. `through` is the one whose network it uses, if it has none of its own.
-
-    A container that does not run, a one-off one (`docker compose run`) and longshore itself give none.
-    """
-    if (
-        container.id == options.here.container
-        or container.status not in LIVE
-        or container.labels.get(_ONE_OFF) == "True"
-    ):
+    """Give the registrations of a container. `through` is the one whose network it uses, if it has none of its own."""
+    if not takes_part(container, options):
         return Contribution()
     where = f"container {shown(container.name, 120)[1:-1]}"
     said = labels.split(container.labels, where)
     if said.off:
         return Contribution()
-    making = _Making(container, through or container, options, where, list(said.problems))
+    making = Making(container, through or container, options, where, list(said.problems))
     for name, pairs in said.services.items():
         protocol = "udp" if pairs.get("port", "").strip().endswith("/udp") else "tcp"
         if protocol == "udp":
@@ -70,197 +36,7 @@ def registration_of(container: Container, options: Options, through: Container |
             making.add(name or found.service or making.group, found, pairs, protocol, prefix=prefix)
     if options.expose == "all" and not (said.services or said.problems):
         making.add_all()
-    return Contribution(tuple(making.made), tuple(making.problems), making.undelayed)
-
-
-@dataclass(slots=True)
-class _Making:
-    container: Container
-    through: Container
-    options: Options
-    where: str
-    problems: list[Problem]
-    made: list[Registration] = field(default_factory=list)
-    undelayed: bool = False
-
-    @property
-    def group(self) -> str:
-        """The service's name by the container's surroundings."""
-        return group_of(self.container, self.options.group_by).name
-
-    @property
-    def side(self) -> Container:
-        """The container as the network sees it."""
-        return self.container if self.through is self.container else replace(self.through, labels=self.container.labels)
-
-    def add(
-        self, service: str, said: Spec, pairs: Mapping[str, str], protocol: str, port: int = 0, *, prefix: str = ""
-    ) -> None:
-        """Register one port as a service; what is missing becomes a problem. `prefix` is that of its labels."""
-        try:
-            port = port or said.port or self._only_port(said, prefix)
-            found = outside(self.side, port, protocol, _spot(said), self.options)
-            check = self._check(said, port, protocol, found)
-        except HostUnknownError:
-            return
-        except RefusedError as refusal:
-            if not (self.container.status == "restarting" or self.container.stopping):  # between two starts
-                self.problems.append(Problem(self.where, str(refusal), refusal.hint, service))
-            return
-        self.made.append(self._registration(service, said, pairs, protocol, port, found, check))
-
-    def add_all(self) -> None:
-        """Register every port of a container without labels that other hosts can reach."""
-        ports = list(self._reachable())
-        for port, protocol in ports:
-            udp = {"enable": "false"} if protocol == "udp" else {}  # HAProxy cannot balance it
-            name = self.group if len(ports) == 1 else tidy(f"{self.group}-{port}{'' if protocol == 'tcp' else '-udp'}")
-            self.add(name, Spec(), udp, protocol, port)
-
-    def _reachable(self) -> Iterator[tuple[int, str]]:
-        side = self.side
-        every = bool(routed(side, self.options.networks)) or side.network_mode == "host"
-        ports = set(side.exposed if every else ()) | {(one.port, one.protocol) for one in side.published}
-        for port, protocol in sorted(ports):
-            if protocol in ("tcp", "udp"):
-                try:
-                    outside(side, port, protocol, None, self.options)
-                except RefusedError:  # nobody asked for this one by a label
-                    continue
-                except HostUnknownError:
-                    pass
-                yield port, protocol
-
-    def _only_port(self, said: Spec, prefix: str) -> int:
-        spot = _spot(said)
-        if spot is not None and spot.port:
-            return spot.port
-        for side in (self.container, self.through):
-            published = sorted({one.port for one in side.published if one.protocol == "tcp"})
-            exposed = sorted({port for port, protocol in side.exposed if protocol == "tcp"} | set(published))
-            for ports in (published, exposed):
-                if len(ports) == 1:
-                    return ports[0]
-            if exposed:
-                listed = words([str(port) for port in exposed[:10]]) + (" …" if len(exposed) > 10 else "")
-                raise RefusedError(f"has several TCP ports: {listed}", f"say which: {prefix}port={exposed[0]}")
-        raise RefusedError(
-            "says no port: its image exposes no TCP port and none is published",
-            f"say the container's port: {prefix}port=8000",
-        )
-
-    def _check(self, said: Spec, port: int, protocol: str, found: Outside) -> LocalCheck:
-        container, options = self.container, self.options
-        kind = said.register_check or _default_check(container, said, protocol)
-        if kind.kind == "docker" and not container.health and container.status == "running":
-            raise RefusedError("register-check is docker, and the container has no HEALTHCHECK", "choose another check")
-        address, local, proxied = self._inside(said, port, protocol, found)
-        return LocalCheck(
-            kind,
-            address,
-            local,
-            said.check_host or "",
-            said.check_status or "200-399",
-            said.check_expect or "",
-            said.server_tls or "",
-            proxied,
-            container.id,
-            container.health if kind.kind == "docker" else "",
-            options.interval if said.check_interval is None else said.check_interval,
-            options.timeout if said.check_timeout is None else said.check_timeout,
-            options.rise if said.check_rise is None else said.check_rise,
-            options.fall if said.check_fall is None else said.check_fall,
-        )
-
-    def _inside(self, said: Spec, port: int, protocol: str, found: Outside) -> tuple[str, int, bool]:
-        """Where this host reaches the port: as a balancer here would, else as others do."""
-        if said.address is not None and said.address.kind == "fixed":
-            return found.host, found.port, False
-        try:
-            reached = reach(self.side, port, None, "", self.options.here)
-        except RefusedError:
-            return found.host, found.port, mapping_of(self.side, port, protocol) is not None
-        return reached.address, reached.port, reached.proxied
-
-    def _registration(
-        self,
-        service: str,
-        said: Spec,
-        pairs: Mapping[str, str],
-        protocol: str,
-        port: int,
-        found: Outside,
-        check: LocalCheck,
-    ) -> Registration:
-        container, options = self.container, self.options
-        more = {"longshore.enable": "false", "protocol": "udp"} if protocol == "udp" else {}
-        ours = {f"{labels.PREFIX}{key}": value for key, value in pairs.items() if key not in LOCAL}
-        entry = Entry(
-            service=service,
-            id=f"{container.id[:12]}:{port}" + ("" if protocol == "tcp" else f":{protocol}"),
-            host=found.host,
-            port=found.port,
-            name=tidy(container.name) or container.id[:12],
-            weight=said.weight,
-            labels=tuple(sorted((ours | more).items())),
-            tags=options.tags,
-            zone=said.zone or options.zone,
-            owner=options.owner,
-            since=container.started,
-            machine=options.name,
-        )
-        state, why = self._state(check)
-        delay = options.delay if said.deregister_delay is None else said.deregister_delay
-        if delay and not does_nothing(container.stop_signal):
-            self._undelayed(said.deregister_delay is not None, service)
-            delay = 0.0
-        return Registration(
-            entry,
-            check,
-            state,
-            why,
-            found.reason,
-            container.since,
-            container.id,
-            container.stop_signal,
-            container.stop_timeout,
-            delay,
-        )
-
-    def _state(self, check: LocalCheck) -> tuple[EndpointState, str]:
-        container = self.container
-        return state_of(container if check.by_engine else replace(container, health=""))
-
-    def _undelayed(self, said: bool, service: str) -> None:
-        if not said:
-            self.undelayed = True
-            return
-        signal = shown(self.container.stop_signal, 40)[1:-1]
-        what = f"deregister-delay cannot put off its end: its stop signal {signal} ends it at once"
-        self.problems.append(Problem(self.where, what, delay_hint(), service))
-
-
-def delay_hint() -> str:
-    """How a container's end can be put off."""
-    return "give it one that does nothing: `stop_signal: SIGURG`, and longshore sends SIGTERM when the time is over"
-
-
-def _spot(said: Spec) -> Spot | None:
-    """What is said of the address. `address` is for balancers here: only an IP in it can be of use elsewhere."""
-    if said.register_address is not None or said.address is None or said.address.kind != "fixed":
-        return said.register_address
-    return None if loopback(said.address.address) else said.address
-
-
-def _default_check(container: Container, said: Spec, protocol: str) -> RegisterCheck:
-    """The HEALTHCHECK if there is one, else what balancers check."""
-    if container.health:
-        return RegisterCheck("docker")
-    if protocol == "udp" or said.check == "none":
-        return RegisterCheck("none")
-    if said.check is not None and said.check.startswith("/"):
-        return RegisterCheck("https" if said.server_tls else "http", said.check)
-    return RegisterCheck("tcp")
+    return making.done()
 
 
 def _checked(pairs: tuple[tuple[str, str], ...]) -> tuple[Spec | None, tuple[spec.Fault, ...]]:

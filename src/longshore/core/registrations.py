@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from longshore.core.containers import Container
 from longshore.core.model import Problem
 from longshore.core.registration import Options, Registration
-from longshore.core.registration_of import Contribution, delay_hint, registration_of
+from longshore.core.registration_making import Contribution, delay_hint
+from longshore.core.registration_of import registration_of
 from longshore.core.sharing import Held
 
 
