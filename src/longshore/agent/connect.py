@@ -10,12 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from longshore.agent.connect_dns import dns_work, names_of
+from longshore.agent.connect_apis import api_work
+from longshore.agent.connect_dns import dns_work
 from longshore.agent.connect_origins import picked
-from longshore.agent.connect_registries import picks_of, registry_work
+from longshore.agent.connect_registries import registry_work
 from longshore.agent.connect_swarm import agents_work, swarm_work
 from longshore.agent.metrics import Metrics
+from longshore.config.ec2 import Ec2Source
 from longshore.config.load import Loaded
+from longshore.config.marathon import MarathonSource
 from longshore.config.schema import Config, DnsSource, DockerSource, FileSource
 from longshore.config.swarm import AgentsSource, SwarmSource
 from longshore.core.build import OperatorService, Options
@@ -146,7 +149,7 @@ def sources_of(
 ) -> dict[str, Work]:
     """How to start the endless work of each source, by its name. `last` are their snapshots of an earlier life.
 
-    Registries get a gate each, in `gates`, to thaw them by.
+    Registries, and what is followed like them, get a gate each, in `gates`, to thaw them by.
     """
     work: dict[str, Work] = {}
     if loaded.fixed:
@@ -164,6 +167,9 @@ def sources_of(
                 work[name] = partial(file.watch, name, source, publish, last=last.get(name))
             case DnsSource():
                 work[name] = dns_work(loaded, name, source, publish, last.get(name))
+            case MarathonSource() | Ec2Source():
+                gate = gates.setdefault(name, Gate())
+                work[name] = api_work(loaded, name, source, publish, last.get(name), gate)
             case _:
                 gate = gates.setdefault(name, Gate())
                 work[name] = registry_work(loaded, name, source, publish, last.get(name), gate)
@@ -181,9 +187,7 @@ def changed_sources(before: Loaded, after: Loaded) -> set[str]:
     """Names of sources whose settings are other than before."""
     old, new = before.config.sources, after.config.sources
     changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
-    changed |= {name for name in new if operator_services(before, name) != operator_services(after, name)}
-    changed |= {name for name in new if picks_of(before, name) != picks_of(after, name)}
-    changed |= {name for name in new if names_of(before, name) != names_of(after, name)}
+    changed |= {name for name in new if [*picked(before, name)] != [*picked(after, name)]}
     return changed | ({CONFIGURED} if before.fixed != after.fixed else set())
 
 

@@ -21,7 +21,7 @@ from longshore.config.schema import Config
 from longshore.core.conflicts import text_of
 from longshore.core.model import Problem
 
-SECRETS = ("password_file", "auth_file", "token_file")
+SECRETS = ("password_file", "auth_file", "token_file", "secret_access_key_file")
 
 
 def check(

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from longshore.agent.connect import CONFIGURED, operator_services, reserved_of
+from longshore.agent.connect_apis import unasked as unasked_api
 from longshore.agent.connect_dns import unasked
 from longshore.cli.ending import FINDING, USAGE, End
 from longshore.config import Loaded
 from longshore.config.dns import DnsSource
+from longshore.config.ec2 import Ec2Source
 from longshore.config.entries import FixedService
+from longshore.config.marathon import MarathonSource
 from longshore.config.registries import Registry
 from longshore.config.sources import DockerSource, FileSource
 from longshore.core.build import Options, build
@@ -51,6 +54,9 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
             snapshots.append(_folder(name, source.path, found))
         elif isinstance(source, Registry):
             found.notes.append(f"source {name}: its registry is not asked")
+        elif isinstance(source, MarathonSource | Ec2Source):
+            snapshots.append(unasked_api(loaded, name, source))
+            found.notes.append(f"source {name}: its API is not asked, its services have no endpoints")
         elif isinstance(source, DnsSource):
             snapshots.append(Snapshot(name, unasked(loaded, name, source)))
             if source.resolve == "longshore":

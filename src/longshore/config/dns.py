@@ -28,7 +28,7 @@ def nameserver(value: Any) -> str:
 
 
 def bearable(value: float | None) -> float | None:
-    """Check that a nameserver is not asked more often than it can stand."""
+    """Check that nobody is asked more often than they can stand."""
     if value is not None and value < LEAST_REFRESH:
         raise RefusedError(f"{value:g} s between two questions is too short", "the least is 1s")
     return value

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
+from longshore.config.dns import bearable
 from longshore.config.fields import Duration, FilePath, http_url
 from longshore.config.section import Section
 from longshore.core.values import RefusedError, shown
@@ -57,5 +58,5 @@ class Ec2Source(AwsAccess):
 
     type: Literal["ec2"] = "ec2"
     """What kind of source it is; may be left out when the source is named `ec2`."""
-    interval: Duration = 15.0
-    """Time between two questions."""
+    interval: Annotated[Duration, AfterValidator(bearable)] = 15.0
+    """Time between two questions, at least 1s."""

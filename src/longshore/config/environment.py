@@ -2,7 +2,8 @@
 
 `LONGSHORE_HAPROXY_BINARY` is `haproxy.binary`, `LONGSHORE_SOURCES_EAST_HOST` is `sources.east.host`. A variable wins
 over the file; an empty one counts as not set; lists are separated by commas. `DOCKER_HOST`, `DOCKER_TLS_VERIFY` and
-`DOCKER_CERT_PATH` mean the same as for the `docker` command, wherever a `docker` source says no host.
+`DOCKER_CERT_PATH` mean the same as for the `docker` command, wherever a `docker` source says no host; `AWS_REGION` and
+`AWS_ENDPOINT_URL` the same as for the `aws` command.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from longshore.config.sources import SOURCES
 
 PREFIX = "LONGSHORE_"
 READ_ELSEWHERE = ("LONGSHORE_CONFIG",)  # which file to read: no setting of its own
+AWS = {
+    "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "endpoint": ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"),
+}
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -116,6 +121,20 @@ def _value(text: str, kind: Kind) -> Any:
     if kind == "number":
         return int(plain) if re.fullmatch(r"[+-]?\d{1,18}", plain, re.ASCII) else text
     return [item.strip() for item in plain.split(",")] if kind == "list" else text
+
+
+def aws(document: Document, environ: Mapping[str, str]) -> None:
+    """Let AWS's own variables say region and endpoint, for `ec2` sources that do not. Credentials are read late.
+
+    Source: https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
+    """
+    sources = document.data.get("sources")
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        if isinstance(source, dict) and source.get("type", name) == "ec2":
+            for key, names in AWS.items():
+                said = next((each for each in names if environ.get(each)), None)
+                if said and key not in source:
+                    put(document, ("sources", name, key), environ[said], Place(said))
 
 
 def docker(document: Document, environ: Mapping[str, str]) -> None:

@@ -78,6 +78,7 @@ def load(
     document.data = defaults | ({"frontends": {}, "sources": {}} if foreign else {}) | document.data
     environment.apply(document, environ)
     environment.docker(document, environ)
+    environment.aws(document, environ)
     loaded = _validated(document, path)
     while foreign and loaded.valid is None and all(problem.service for problem in loaded.problems):
         _set_aside(document, loaded.problems)

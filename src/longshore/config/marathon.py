@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from longshore.config.dns import bearable
 from longshore.config.fields import Duration, FilePath, http_url
 from longshore.config.registries import RegistryTls
 from longshore.config.section import Section
@@ -31,8 +32,8 @@ class MarathonSource(Section):
     """Its API: `http://` or `https://`, without the path of an app."""
     path: Annotated[str, AfterValidator(api_path)] = TASKS
     """Where the tasks of an app are told; `{app}` stands for its id."""
-    interval: Duration = 10.0
-    """Time between two questions. Where Marathon streams its events, a change is asked for at once."""
+    interval: Annotated[Duration, AfterValidator(bearable)] = 10.0
+    """Time between two questions, at least 1s. Where Marathon streams its events, a change is asked for at once."""
     username: str | None = Field(default=None, min_length=1, max_length=200)
     """User, when Marathon asks for one."""
     password_file: FilePath | None = None

@@ -12,6 +12,23 @@ from typing import Literal
 Status = Literal["", "passing", "critical", "leaving"]
 
 
+NodeType = Literal["ephemeral-sequential", "ephemeral", "persistent-sequential", "persistent"]
+"""Kinds of nodes in ZooKeeper; those that stay are withdrawn by us, and by nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How and where an entry is written, as far as that is not the registry's layout's to say."""
+
+    path: str = ""  # the folder it stands in, in place of "<prefix>/<service>"
+    encoded: bool | None = None  # whether the payload is in the node's name too (layout nerve); None: as the layout says
+    node: NodeType = "ephemeral-sequential"  # in ZooKeeper
+    touch: float = 0.0  # seconds between rewritings of a node that stays; 0: never
+
+
+PLAIN = Manner()
+
+
 @dataclass(frozen=True, slots=True)
 class Inside:
     """The container behind an entry as it sees itself, which registrator's layouts tell."""
@@ -41,6 +58,8 @@ class Entry:
     since: float = 0.0  # Unix seconds when it was registered, if known
     machine: str = ""  # name of the host it runs on
     inside: Inside | None = None  # for writing it
+    manner: Manner = PLAIN  # for writing it
+    why: str = ""  # why it has this status, if that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +69,7 @@ class Broken:
     key: str  # where it stands
     what: str  # "is not JSON: …"
     hint: str = ""
+    service: str = ""  # the service it touches, if that is known
 
 
 @dataclass(frozen=True, slots=True)

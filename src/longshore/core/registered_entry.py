@@ -145,7 +145,8 @@ def contribution_of(key: str, value: Value, options: Options, known: Known) -> C
         case None:
             return Contribution()
         case Broken():
-            return Contribution(problems=(Problem(_where(*place), found.what, found.hint or "it is passed over"),))
+            problem = Problem(_where(*place), found.what, found.hint or "it is passed over", found.service)
+            return Contribution(problems=(problem,))
         case Setting():
             return _setting(key, found, _where(*place))
     said = labels_said(found.labels)
@@ -288,7 +289,7 @@ class _Drafting:
 def _state(entry: Entry) -> tuple[EndpointState, str]:
     """What the entry says of its endpoint, and why that is not ready."""
     if entry.status == "leaving":
-        return EndpointState.STOPPING, "and its registrar withdraws it"
+        return EndpointState.STOPPING, entry.why or "and its registrar withdraws it"
     if entry.status == "critical":
-        return EndpointState.WAITING, "which says it is not healthy"
+        return EndpointState.WAITING, entry.why or "which says it is not healthy"
     return EndpointState.READY, ""
