@@ -141,6 +141,8 @@ class _Parser:
         return Call(name, tuple(arguments))
 
     def _operand(self) -> Node:
+        if not self._tokens:
+            raise self._odd("")
         kind, text = self._tokens.pop(0)
         match kind:
             case "text" if text[0] == "`":

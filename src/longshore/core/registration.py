@@ -13,6 +13,9 @@ from longshore.core.entries import Entry
 from longshore.core.model import EndpointState
 from longshore.core.register_check import RegisterCheck
 
+Metadata = Literal["longshore", "registrator", "docker-register"]
+"""Whose words of a container count: our labels, registrator's SERVICE_…, or none at all, as with docker-register."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalCheck:
@@ -74,10 +77,13 @@ class Options:
     expose: Literal["labelled", "all"] = "labelled"
     group_by: str = "compose"
     networks: tuple[str, ...] = ()  # names or ids of those whose addresses other hosts can reach
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()  # words, or templates that give some (`go_template`)
     interval: float = 2.0
     timeout: float = 1.0
     rise: int = 1
     fall: int = 2
     delay: float = 0.0
+    metadata: Metadata = "longshore"
+    fixed: bool = False  # whether the configuration says the address: it counts for every published port then
+    address_label: str = ""  # the label of containers that tells their address
     here: Here = field(default_factory=Here)

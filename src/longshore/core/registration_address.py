@@ -15,6 +15,7 @@ from longshore.core.registration import Options
 from longshore.core.values import RefusedError, shown, words
 
 _EVERYWHERE = {"0.0.0.0": 0, "": 0, "::": 1}  # noqa: S104 - compared, not bound
+EVERY = "*"
 _COMPOSE = "com.docker.compose.project"
 
 
@@ -47,8 +48,10 @@ def outside(container: Container, port: int, protocol: str, spot: Spot | None, o
 def routed(container: Container, networks: tuple[str, ...]) -> list[Network]:
     """Give the container's networks that other hosts can reach, in the order of `networks`.
 
-    Compose's prefix may be left out.
+    Compose's prefix may be left out. "*" is every network, the default bridge first.
     """
+    if EVERY in networks:
+        return sorted((one for one in container.networks if one.ipv4 or one.ipv6), key=lambda one: one.name != "bridge")
     project = container.labels.get(_COMPOSE, "")
     found = []
     for name in networks:

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from longshore.core import labels
+from longshore.core import labels, places, spec
 from longshore.core.address import reach
 from longshore.core.containers import Container
 from longshore.core.drafts import state_of
 from longshore.core.entries import Entry
+from longshore.core.go_template import is_template, template
 from longshore.core.grouping import group_of, tidy
 from longshore.core.model import EndpointState, Problem
 from longshore.core.places import Spot
 from longshore.core.register_check import RegisterCheck
 from longshore.core.registration import LocalCheck, Options, Registration
 from longshore.core.registration_address import HostUnknownError, Outside, loopback, mapping_of, outside, routed
+from longshore.core.registrator import tags_in
 from longshore.core.signals import does_nothing
 from longshore.core.spec import Spec
 from longshore.core.values import RefusedError, shown, words
@@ -30,16 +32,22 @@ LOCAL = frozenset(
     | {"register", "register-address", "register-check", "deregister-delay"}
 )
 """Keys that are about this host, or have a place of their own in an entry."""
+HERE = ("enable", "register", "register-address", "register-check", "deregister-delay")
+"""Keys that count whosever metadata is read."""
 _ONE_OFF = "com.docker.compose.oneoff"
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """All that comes from one container. `undelayed`: its end cannot be put off, which only the configuration asks."""
+    """All that comes from one container. `undelayed`: its end cannot be put off, which only the configuration asks.
+
+    `unpublished`: it is left out since it publishes no port.
+    """
 
     registrations: tuple[Registration, ...] = ()
     problems: tuple[Problem, ...] = ()
     undelayed: bool = False
+    unpublished: bool = False
 
 
 def takes_part(container: Container, options: Options) -> bool:
@@ -80,15 +88,14 @@ class Making:
         """Register one port as a service; what is missing becomes a problem. `prefix` is that of its labels."""
         try:
             port = port or said.port or self._only_port(said, prefix)
-            found = outside(self.side, port, protocol, _spot(said), self.options)
+            found = outside(self.side, port, protocol, self._spot(said, port), self.options)
             check = self._check(said, port, protocol, found)
+            self.made.append(self._registration(service, said, pairs, protocol, port, found, check))
         except HostUnknownError:
             return
         except RefusedError as refusal:
             if not (self.container.status == "restarting" or self.container.stopping):  # between two starts
                 self.problems.append(Problem(self.where, str(refusal), refusal.hint, service))
-            return
-        self.made.append(self._registration(service, said, pairs, protocol, port, found, check))
 
     def add_all(self) -> None:
         """Register every port of a container without labels that other hosts can reach."""
@@ -113,7 +120,7 @@ class Making:
                 yield port, protocol
 
     def _only_port(self, said: Spec, prefix: str) -> int:
-        spot = _spot(said)
+        spot = self._spot(said)
         if spot is not None and spot.port:
             return spot.port
         for side in (self.container, self.through):
@@ -129,6 +136,43 @@ class Making:
             "says no port: its image exposes no TCP port and none is published",
             f"say the container's port: {prefix}port=8000",
         )
+
+    def said_here(self) -> Spec | None:
+        """Read those of our labels that are about this host; None if they leave the container out, or are wrong."""
+        said = labels.split(self.container.labels, self.where)
+        pairs = {key: value for key, value in said.services.get("", {}).items() if key in HERE}
+        found, faults = spec.check(pairs)
+        self.problems += [spec.problem_of(fault, self.where, f"label {labels.PREFIX}") for fault in faults]
+        return found if found and found.enable and found.register is not False and not said.off else None
+
+    def at_host(self, said: Spec, port: int, protocol: str) -> Spec:
+        """The same with this host's address, if that was said, also for a port published on another one of its own."""
+        mapping = mapping_of(self.side, port, protocol)
+        if not self.options.fixed or said.register_address or mapping is None or loopback(mapping.host_ip):
+            return said
+        return said if routed(self.side, self.options.networks) else replace(said, register_address=Spot("host"))
+
+    def _spot(self, said: Spec, port: int = 0) -> Spot | None:
+        """What is said of the address. `address` is for balancers here: only an IP in it can be of use elsewhere."""
+        if said.register_address is not None:
+            return said.register_address
+        if told := self.container.labels.get(self.options.address_label):
+            address = places.ip(told.rpartition("/")[0] or told)
+            if address is None:
+                what = f"label {self.options.address_label} says no IP address: {shown(told)}"
+                raise RefusedError(what, "it is register.address-label")
+            return Spot("fixed", address, port if self.options.networks else 0)
+        if said.address is None or said.address.kind != "fixed":
+            return None
+        return None if loopback(said.address.address) else said.address
+
+    def tags(self) -> tuple[str, ...]:
+        """The words that the configuration gives every entry, with what its templates make of this container."""
+        found = []
+        for each in self.options.tags:
+            made = tags_in(template(each).of(self.container)) if is_template(each) else [each]
+            found += [tag for tag in made if tag not in found]
+        return tuple(found)
 
     def _check(self, said: Spec, port: int, protocol: str, found: Outside) -> LocalCheck:
         container, options = self.container, self.options
@@ -184,7 +228,7 @@ class Making:
             name=tidy(container.name) or container.id[:12],
             weight=said.weight,
             labels=tuple(sorted((ours | more).items())),
-            tags=options.tags,
+            tags=self.tags(),
             zone=said.zone or options.zone,
             owner=options.owner,
             since=container.started,
@@ -224,13 +268,6 @@ class Making:
 def delay_hint() -> str:
     """How a container's end can be put off."""
     return "give it one that does nothing: `stop_signal: SIGURG`, and longshore sends SIGTERM when the time is over"
-
-
-def _spot(said: Spec) -> Spot | None:
-    """What is said of the address. `address` is for balancers here: only an IP in it can be of use elsewhere."""
-    if said.register_address is not None or said.address is None or said.address.kind != "fixed":
-        return said.register_address
-    return None if loopback(said.address.address) else said.address
 
 
 def _default_check(container: Container, said: Spec, protocol: str) -> RegisterCheck:

@@ -5,14 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
+from longshore.core import registration_docker_register, registration_of, registration_registrator
 from longshore.core.containers import Container
 from longshore.core.model import Problem
-from longshore.core.registration import Options, Registration
+from longshore.core.registration import Metadata, Options, Registration
 from longshore.core.registration_making import Contribution, delay_hint
-from longshore.core.registration_of import registration_of
 from longshore.core.sharing import Held
+
+MAKERS: dict[Metadata, Callable[[Container, Options, Container | None], Contribution]] = {
+    "longshore": registration_of.registration_of,
+    "registrator": registration_registrator.registration_of,
+    "docker-register": registration_docker_register.registration_of,
+}
 
 
 class Registrations:
@@ -20,6 +27,7 @@ class Registrations:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._make = MAKERS[options.metadata]
         self._held = Held(self._contribute)
         self._contributions: dict[str, Contribution] = {}  # by container id; none that is empty
         self._built: tuple[tuple[Registration, ...], tuple[Problem, ...]] | None = None
@@ -41,7 +49,7 @@ class Registrations:
         if self._built is None:
             made = tuple(each for one in self._contributions.values() for each in one.registrations)
             problems = {problem for one in self._contributions.values() for problem in one.problems}
-            problems.update(self._undelayed())
+            problems.update((*self._undelayed(), *self._unpublished()))
             self._built = made, tuple(sorted(problems, key=lambda problem: (problem.where, problem.what)))
         return self._built
 
@@ -50,7 +58,7 @@ class Registrations:
         before = self._contributions.pop(container_id, Contribution())
         after = Contribution()
         if (container := self._held.get(container_id)) is not None:
-            after = _kept(before, registration_of(container, self._options, self._held.through(container)))
+            after = _kept(before, self._make(container, self._options, self._held.through(container)))
         if after != Contribution():
             self._contributions[container_id] = after
         if after != before:
@@ -58,13 +66,21 @@ class Registrations:
 
     def _undelayed(self) -> tuple[Problem, ...]:
         """Say once that `register.deregister-delay` is of no use to some."""
-        undelayed = [self._held.get(each) for each, one in self._contributions.items() if one.undelayed]
-        names = sorted(container.name for container in undelayed if container)
-        if not names:
-            return ()
-        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        listed = self._named({each for each, one in self._contributions.items() if one.undelayed})
         what = f"deregister-delay cannot put off the end of containers that end at their stop signal: {listed}"
-        return (Problem("register", what, delay_hint()),)
+        return (Problem("register", what, delay_hint()),) if listed else ()
+
+    def _unpublished(self) -> tuple[Problem, ...]:
+        """Say once that some publish no port."""
+        listed = self._named({each for each, one in self._contributions.items() if one.unpublished})
+        what = f"containers that publish no port are not registered: {listed}"
+        hint = "publish one (-p 8000), or leave them out: longshore.register=false"
+        return (Problem("register", what, hint),) if listed else ()
+
+    def _named(self, identities: Iterable[str]) -> str:
+        """The names of some containers, for people."""
+        names = sorted(container.name for each in identities if (container := self._held.get(each)))
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _kept(before: Contribution, after: Contribution) -> Contribution:
@@ -73,4 +89,4 @@ def _kept(before: Contribution, after: Contribution) -> Contribution:
         return before
     known = {each.key: each for each in before.registrations}
     same = tuple(known[each.key] if known.get(each.key) == each else each for each in after.registrations)
-    return Contribution(same, after.problems, after.undelayed)
+    return replace(after, registrations=same)
