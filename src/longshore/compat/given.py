@@ -187,15 +187,13 @@ class Given:
         value = self.data.get(key)
         if value is not None and not isinstance(value, (list, dict)):
             self.refuse(key, f"must be a list, not {_kind(value)}")
-        steps: Iterable[int | str] = range(len(value)) if isinstance(value, list) else value or {}
-        if not isinstance(value, (list, dict)):
-            return []
+        pairs = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
         found = []
-        for step in steps:
-            if isinstance(value[step], dict):
+        for step, one in pairs:
+            if isinstance(one, dict):
                 found.append(Given(self.document, (*self.path, key, step), self.told, self.called(key, step)))
             else:
-                what = f"{self.called(key, step)} must be a mapping, not {_kind(value[step])}"
+                what = f"{self.called(key, step)} must be a mapping, not {_kind(one)}"
                 self.told.refuse(self.place(key, step), what)
         return found
 

@@ -42,7 +42,7 @@ def check(config: Config, document: Document) -> list[ConfigProblem]:
 def _addresses(config: Config, document: Document) -> Iterator[ConfigProblem]:
     taken: list[tuple[str, Path]] = []
     for address, path in sorted(_binds(config), key=lambda bind: document.written(bind[1])):  # defaults first
-        other = next((earlier for earlier, _ in taken if _overlap(earlier, address)), None)
+        other = next((earlier for earlier, _ in taken if overlap(earlier, address)), None)
         if other is not None:
             before = dict(taken)[other]
             where = document.place(before) if document.written(before) else "its default"
@@ -60,7 +60,8 @@ def _binds(config: Config) -> Iterator[tuple[str, Path]]:
             yield address, path
 
 
-def _overlap(one: str, other: str) -> bool:
+def overlap(one: str, other: str) -> bool:
+    """Whether two addresses cannot both be listened to. Raises RefusedError for what is none."""
     (host, port), (other_host, other_port) = split_address(one), split_address(other)
     same_family = (":" in host) == (":" in other_host)
     return port == other_port and same_family and (host == other_host or bool({"", "::"} & {host, other_host}))

@@ -7,6 +7,7 @@ wrong is said in sentences for people, with line and column.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any
@@ -86,8 +87,11 @@ def _broken(name: str, what: str, hint: str = "", line: int = 0, column: int = 0
     return Document(name, problems=[ConfigProblem(Place(name, line, column), what, hint=hint)])
 
 
-def parse(content: bytes, name: str) -> Document:
-    """Parse the content of a file. Never raises; what is wrong is in `problems`."""
+def parse(content: bytes, name: str, *, merge: bool = False) -> Document:
+    """Parse the content of a file. Never raises; what is wrong is in `problems`.
+
+    `merge` allows YAML 1.1's merge keys ("<<"), which files of others may have.
+    """
     if len(content) > LARGEST:
         return _broken(name, f"is larger than {LARGEST // 2**20} MiB", "is this the right file?")
     if b"\0" in content:
@@ -102,7 +106,7 @@ def parse(content: bytes, name: str) -> Document:
     try:
         root = _yaml().compose(text)
         if root is not None:
-            document.data = _Reading(document).value(root, ())
+            document.data = _Reading(document, merge=merge).value(root, ())
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -154,8 +158,9 @@ def _syntax(error: MarkedYAMLError, text: str, line: int, column: int) -> tuple[
 class _Reading:
     """Turns YAML's nodes into plain data and notes where each was written."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, *, merge: bool = False) -> None:
         self.document = document
+        self.merge = merge
         self.nodes = 0
         self.open: set[int] = set()
 
@@ -192,6 +197,8 @@ class _Reading:
                 continue
             key = key_node.value
             here = (*path, key)
+            if key == "<<" and self.merge:
+                continue
             if key == "<<":
                 self.complain(key_node, path, 'merge keys ("<<") are not supported', "write the keys out")
             elif key in data:
@@ -202,7 +209,25 @@ class _Reading:
             else:
                 self.document.keys[here] = self.at(key_node)
                 data[key] = self.value(value_node, here)
+        for key_node, value_node in self.merged(node, path) if self.merge else ():
+            if key_node.value not in data:
+                here = (*path, key_node.value)
+                self.document.keys[here] = self.at(key_node)
+                data[key_node.value] = self.value(value_node, here)
         return data
+
+    def merged(self, node: MappingNode, path: Path) -> Iterator[tuple[ScalarNode, Node]]:
+        """What a mapping takes over by "<<": of several, and of what those take over, the first counts."""
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode) or key_node.value != "<<":
+                continue
+            for found in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
+                if not isinstance(found, MappingNode):
+                    self.complain(key_node, path, 'what "<<" names must be a mapping')
+                    continue
+                plain = [pair for pair in found.value if isinstance(pair[0], ScalarNode) and pair[0].value != "<<"]
+                yield from plain
+                yield from self.merged(found, path)
 
     def scalar(self, node: ScalarNode, path: Path) -> Any:
         text = node.value

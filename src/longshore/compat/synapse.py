@@ -1,0 +1,174 @@
+"""A configuration of Synapse (SmartStack) in our terms. It is read as it is, in JSON or YAML.
+
+    files ──▶ services ──▶ `services`: from, fallback, listen, raw …   ◀── synapse_service: _discovery, _multi, _haproxy
+          └─▶ haproxy  ──▶ `haproxy`: raw lines, whole sections        ◀── synapse_process
+              engines, ensembles, nameservers ──▶ `sources`            ◀── synapse_sources
+
+A service that cannot be translated is set aside, the others go on. What means something else than it did is a note.
+Synapse's options are described in its README (github.com/airbnb/synapse, 0.18).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from longshore.compat.given import At, Given, Told, settle
+from longshore.compat.synapse_files import Files, find
+from longshore.compat.synapse_haproxy import modernized
+from longshore.compat.synapse_process import PROXIES, SHARED, process
+from longshore.compat.synapse_service import Made, made, put
+from longshore.compat.synapse_sources import Sources
+from longshore.config.checks import overlap
+from longshore.config.document import Document
+from longshore.config.problems import ConfigProblem, Place
+from longshore.core.values import RefusedError
+
+KEYS = ("services", "service_conf_dir", "statsd", "haproxy", "file_output")
+PLUGINS = {"nginx": "longshore drives HAProxy only: remove it", "smartstack": "name Synapse's own file"}
+
+
+def read(path: Path, environ: Mapping[str, str], *, root: bool | None = None) -> Document:
+    """Read the configuration at a path, a file or a folder. Never raises; what is wrong is in the document."""
+    files = find(path)
+    ours = Document(files.name)
+    ours.values[()] = Place(files.name, 1, 1)
+    if files.problems:
+        ours.problems = files.problems
+        return ours
+    ours.data = {}
+    told = Told()
+    main = files.main or Document(files.name, data={}, values={(): Place(files.name)})
+    given = Given(main, (), told)
+    given.only(KEYS, PLUGINS)
+    _statsd(given)
+    said, whole = process(given.inner("haproxy"), root=os.geteuid() == 0 if root is None else root)
+    sources = Sources()
+    given.inner("services")
+    services = [made(document, steps, name, sources, whole) for name, document, steps in _services(files, told)]
+    _passed_over(services, files)
+    good = _set_aside(ours, services, files, said)
+    _share(said, good)
+    output = _file_output(given, good)
+    if told.problems:
+        ours.problems, ours.data = told.problems, None
+        return ours
+    ours.notes += told.notes
+    for service in good:
+        if service.balanced or (output and service.writes_file):
+            put(ours, service)
+        else:
+            ours.notes.append(ConfigProblem(service.place, f"service {service.name} is left out: haproxy.disabled"))
+    used = _used(ours.data.get("services", {}))
+    for key, value in (("haproxy", said), ("file-output", output)):
+        if value:
+            ours.data[key] = settle(ours, (key,), value, main.place(("haproxy",)))
+    ours.data["sources"] = {
+        name: settle(ours, ("sources", name), source, source.place)
+        for name, source in sources.said.items()
+        if name in used
+    }
+    return ours
+
+
+def _services(files: Files, told: Told) -> Iterable[tuple[str, Document, tuple[str, ...]]]:
+    """Each service with the document that says it. A file of its own wins, as with Synapse."""
+    inside = (files.main.data.get("services") if files.main else None) or {}
+    for name in inside if isinstance(inside, dict) else ():
+        assert files.main
+        if name in files.services:
+            place = files.main.place(("services", name), key=True)
+            told.note(place, f"service {name} is passed over: it has a file of its own")
+        else:
+            yield name, files.main, ("services", name)
+    for name, document in files.services.items():
+        yield name, document, ()
+
+
+def _passed_over(services: list[Made], files: Files) -> None:
+    """Complaints of the files themselves, each with its service."""
+    for service in services:
+        document = files.services.get(service.name)
+        found = document.problems if document else files.main.problems if files.main else []
+        own = [p for p in found if document or p.service == service.name]
+        if document and document.data is None:
+            service.told.problems.clear()
+        service.told.problems += [ConfigProblem(p.place, p.what, service.told.steps, p.hint) for p in own]
+
+
+def _set_aside(ours: Document, services: list[Made], files: Files, said: dict[str, Any]) -> list[Made]:
+    """The services that can be served; the others are set aside with what is wrong with them."""
+    taken = [*_binds(said)]
+    good = []
+    for service in services:
+        address = service.proxy.address
+        if not service.told.problems and address is not None and not service.proxy.disabled:
+            other = next((claim for claim in taken if _same(claim[0], str(address.value))), None)
+            if other is not None:
+                what = f"{address.value} is taken already by {other[1]} ({other[2]})"
+                service.told.refuse(address.place, what, "each address can listen for one thing")
+            else:
+                taken.append((str(address.value), f"service {service.name}", address.place))
+        ours.set_aside += service.told.problems
+        if not service.told.problems:
+            good.append(service)
+    return good
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two addresses cannot both be listened to."""
+    try:
+        return overlap(one, other)
+    except RefusedError:  # a socket, or a range; what is no address at all is said by the validation
+        return one == other
+
+
+def _binds(said: Mapping[str, Any]) -> Iterable[tuple[str, str, Place]]:
+    """Where whole sections listen."""
+    for title, section in said.get("raw", {}).get("sections", {}).items():
+        for line in section.value if title.split()[0] in PROXIES else ():
+            words = str(line.value).split()
+            for address in words[1].split(",") if words[0] == "bind" and len(words) > 1 else ():
+                yield address.replace("*:", ":").replace("localhost:", "127.0.0.1:"), f'"{title}"', line.place
+
+
+def _share(said: dict[str, Any], services: list[Made]) -> None:
+    """Put the services' lines of the shared frontend behind those that all share."""
+    sections = said.get("raw", {}).get("sections", {})
+    if SHARED in sections:
+        lines = [line for service in services for line in modernized(service.proxy.shared, "frontend", service.told)]
+        sections[SHARED] = At([*sections[SHARED].value, *lines], sections[SHARED].place)
+
+
+def _statsd(given: Given) -> None:
+    if "statsd" not in given:
+        return
+    statsd = given.inner("statsd")
+    statsd.only(("host", "port", "sample_rate"))
+    given.note(
+        "statsd", "is not spoken: longshore and HAProxy have /metrics for Prometheus", "http://127.0.0.1:8404/metrics"
+    )
+
+
+def _file_output(given: Given, services: list[Made]) -> dict[str, Any]:
+    if "file_output" not in given:
+        return {}
+    output = given.inner("file_output")
+    output.only(("output_directory",))
+    if not output.needs("output_directory"):
+        return {}
+    said: dict[str, Any] = {"directory": At(output.text("output_directory"), output.place("output_directory"))}
+    if not all(service.writes_file for service in services):
+        said["services"] = [At(service.name, service.place) for service in services if service.writes_file]
+    return said
+
+
+def _used(services: Mapping[str, Any]) -> set[str]:
+    """The sources that services are found in."""
+    found = set()
+    for service in services.values():
+        origin = service.get("from", [])
+        found |= {item["source"] for item in (origin if isinstance(origin, list) else [origin])}
+    return found
