@@ -1,7 +1,8 @@
 """Find out before HAProxy does whether an address can be listened on, and if not, who is in the way.
 
 HAProxy binds with SO_REUSEPORT: next to another program that does the same, such as a second HAProxy, it would start
-without a word and get every other connection. So the address is tried without that option, and released at once.
+without a word and get every other connection. So the address is tried without that option, and released at once. Who
+wants to listen beside another one all the same (`share`) is told which addresses that other one shares.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ import ipaddress
 import os
 import re
 import socket
-import sys
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from longshore.haproxy.faults import BusyAddress
-
-_LISTEN = "0A"  # state of a listening socket in /proc/net/tcp
+from longshore.haproxy.listeners import Address, Listener, listeners
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +42,25 @@ def binds_of(config: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def busy(binds: Iterable[str], ours: Collection[int] = (), *, low: bool = False) -> list[BusyAddress]:
+def busy(
+    binds: Iterable[str], ours: Collection[int] = (), *, low: bool = False, share: bool = False
+) -> list[BusyAddress]:
     """Try every address; answer with those that cannot be listened on, and why.
 
     `ours` are pids whose listeners do not count: the HAProxy that is to be reloaded or replaced.
     `low`: HAProxy may have ports below 1024, though we may not.
+    `share`: addresses that HAProxy could have beside the one who has them are `shared`.
     """
     tried = (_tried(bind, frozenset(ours), low) for bind in map(_parsed, binds) if bind)
-    return [found for found in tried if found]
+    found = [(bind, each) for bind, each in tried if each]
+    return [replace(each, shared=share and each.taken and _may_share(bind, low)) for bind, each in found]
 
 
-def _tried(bind: _Bind, ours: frozenset[int], low: bool) -> BusyAddress | None:
+def _tried(bind: _Bind, ours: frozenset[int], low: bool) -> tuple[_Bind, BusyAddress | None]:
+    return bind, _why_not(bind, ours, low)
+
+
+def _why_not(bind: _Bind, ours: frozenset[int], low: bool) -> BusyAddress | None:
     with socket.socket(bind.family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what merely waits in TIME_WAIT is free
         if bind.only_v6:
@@ -67,7 +74,7 @@ def _tried(bind: _Bind, ours: frozenset[int], low: bool) -> BusyAddress | None:
         return _taken(bind, ours)
     if code in (errno.EACCES, errno.EPERM):
         if low:
-            return _taken(bind, ours) if any(_listeners(bind)) else None
+            return _taken(bind, ours) if any(_in_the_way(bind)) else None
         return BusyAddress(
             bind.text,
             f"only root may listen on port {bind.port}",
@@ -79,48 +86,46 @@ def _tried(bind: _Bind, ours: frozenset[int], low: bool) -> BusyAddress | None:
 
 
 def _taken(bind: _Bind, ours: frozenset[int]) -> BusyAddress | None:
-    inodes = set(_listeners(bind))
+    inodes = {each.inode for each in _in_the_way(bind)}
     owners = sorted(_owners(inodes))
     if inodes and owners and {pid for pid, _ in owners} <= ours and {i for _, i in owners} >= inodes:
         return None
     strangers = [pid for pid, _ in owners if pid not in ours]
     if not strangers:
         return BusyAddress(
-            bind.text, "another program listens there already", f"find it: ss -ltnp 'sport = :{bind.port}'"
+            bind.text,
+            "another program listens there already",
+            f"find it: ss -ltnp 'sport = :{bind.port}'",
+            taken=True,
         )
     pid, name = strangers[0], _program(strangers[0])
-    return BusyAddress(
-        bind.text, f"{name} (pid {pid}) listens there already", "stop it, or choose another address", pid, name
-    )
+    what, hint = f"{name} (pid {pid}) listens there already", "stop it, or choose another address"
+    return BusyAddress(bind.text, what, hint, pid, name, taken=True)
 
 
-def _listeners(bind: _Bind) -> Iterator[str]:
-    """Inodes of listening sockets that stand in the way of an address."""
-    wanted = ipaddress.ip_address(bind.host)
-    for table in ("tcp", "tcp6"):
+def _may_share(bind: _Bind, low: bool) -> bool:
+    """Whether those who listen there let others of the same user do so too (socket(7), SO_REUSEPORT)."""
+    with socket.socket(bind.family, socket.SOCK_STREAM) as trial:
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            trial.setsockopt(socket.SOL_SOCKET, option, 1)
+        if bind.only_v6:
+            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            rows = Path("/proc/net", table).read_text().splitlines()[1:]
+            trial.bind((bind.host, bind.port))
+        except PermissionError:
+            return low and {each.uid for each in _in_the_way(bind)} == {os.geteuid()}
         except OSError:
-            continue
-        for row in rows:
-            words = row.split()
-            address, _, port = words[1].rpartition(":")
-            if words[3] == _LISTEN and int(port, 16) == bind.port and _overlap(wanted, _address(address)):
-                yield words[9]
+            return False
+        return True
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Read an address of /proc/net/tcp{,6}: words of 32 bits in the machine's byte order."""
-    raw = bytes.fromhex(text)
-    if sys.byteorder == "little":
-        raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
-    address = ipaddress.ip_address(raw)
-    return getattr(address, "ipv4_mapped", None) or address
+def _in_the_way(bind: _Bind) -> Iterator[Listener]:
+    """Listening sockets that stand in the way of an address."""
+    wanted = ipaddress.ip_address(bind.host)
+    return (each for each in listeners() if each.port == bind.port and _overlap(wanted, each.address))
 
 
-def _overlap(
-    one: ipaddress.IPv4Address | ipaddress.IPv6Address, other: ipaddress.IPv4Address | ipaddress.IPv6Address
-) -> bool:
+def _overlap(one: Address, other: Address) -> bool:
     """Whether two listeners on one port compete; a wildcard of IPv6 may take IPv4 as well."""
     if one.version == other.version:
         return one == other or one.is_unspecified or other.is_unspecified

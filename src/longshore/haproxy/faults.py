@@ -14,6 +14,7 @@ class ConfigFault:
     line: int  # in the configuration, from 1; 0 if HAProxy named none
     text: str  # HAProxy's words: "unknown keyword 'foo' in 'frontend' section"
     source: str = ""  # the text of that line
+    section: str = ""  # the first line of the section it is in
     fatal: bool = True  # False: a warning, HAProxy runs all the same
 
     def __str__(self) -> str:
@@ -30,6 +31,8 @@ class BusyAddress:
     hint: str = ""
     pid: int = 0  # of the program in the way; 0 if that is not the matter, or not ours to see
     program: str = ""
+    taken: bool = False  # somebody listens there
+    shared: bool = False  # and would let us listen beside it
 
     def __str__(self) -> str:
         return self.why + (f" ({self.hint})" if self.hint else "")
