@@ -1,17 +1,49 @@
-"""From the configuration's services to what each source is to find for them."""
+"""From the configuration's services to what each source is to find for them, and to how they are put together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from longshore.config.checks import CONTAINERS
 from longshore.config.load import Loaded
 from longshore.config.services import From
-from longshore.core.spec import Spec
+from longshore.core.composer import SOURCE
+from longshore.core.origins import Composition, Item, fallback_of, part_of
+from longshore.core.spec import Spec, service_parts
 
 
 def picked(loaded: Loaded, source: str) -> Iterator[tuple[str, Spec, From]]:
-    """Every item of `from` that names this source, with the service that is made of it."""
+    """Every item of `from` that names this source: the service that is made of it, or its part of a composed one."""
     for name, service in loaded.config.services.items():
-        for item in service.origins:
+        for index, item in enumerate(service.origins):
             if item.source == source and name in loaded.specs:
-                yield name, loaded.specs[name], item
+                yield part_of(name, index) if service.composed else name, loaded.specs[name], item
+
+
+def compositions(loaded: Loaded) -> tuple[Composition, ...]:
+    """How the services are made that have several origins."""
+    types = {name: source.type for name, source in loaded.config.sources.items()}
+    found = []
+    for name, service in loaded.config.services.items():
+        if not service.composed or name not in loaded.specs:
+            continue
+        items = tuple(
+            Item(part_of(name, index), item.source, types[item.source] in CONTAINERS)
+            for index, item in enumerate(service.origins)
+        )
+        mode, routes, policy = service_parts(loaded.specs[name], name)
+        found.append(
+            Composition(
+                name,
+                mode,
+                routes,
+                policy,
+                items,
+                service.from_first,
+                fallback_of(name) if service.fallback else "",
+                SOURCE if service.fallback else "",
+                service.fallback_always,
+                service.keep_last,
+            )
+        )
+    return tuple(found)

@@ -11,12 +11,16 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from longshore.agent.store import State, Store
+from longshore.core.composer import Composer
 from longshore.core.merge import Merged, Merger
 from longshore.core.model import Problem, Service, Snapshot
+from longshore.core.origins import Composition
+from longshore.core.raw import Raw
 from longshore.core.remember import latest, remember, restored
 from longshore.core.twins import Twins
 
-TWINS = "twins"  # among the state's extras
+TWINS = "twins"  # among the state's extras …
+COMPOSED = "composed"  # … and those of composed services
 
 
 class Desired:
@@ -30,16 +34,24 @@ class Desired:
         reserved: Mapping[str, str],
         store: Store,
         state: State,
+        raw: Mapping[str, Raw] | None = None,
+        compositions: Sequence[Composition] = (),
     ) -> None:
-        """`sources` in the order of the configuration; `state` is what was saved before a restart."""
+        """`sources` in the order of the configuration; `state` is what was saved before a restart.
+
+        `raw` are the operator's own lines for services, by their names.
+        """
         self.snapshots: dict[str, Snapshot | None] = dict.fromkeys(sources)
         self.since: dict[str, float] = {}  # source -> when it became current or stale
         self.overrides = state.overrides
         self.forget_after = forget_after
         self.store = store
         self.remembered = restored(state.kept)
-        self._saved = {snapshot.source: snapshot for snapshot in state.snapshots}
-        self._merger = Merger(state.owners, reserved, Twins(state.extra.get(TWINS)))
+        self.composer = Composer(compositions, state.last, state.extra.get(COMPOSED))
+        self._saved = {snapshot.source: self.composer.known(snapshot) for snapshot in state.snapshots}
+        self._raw = raw or {}
+        self._reserved = reserved
+        self._merger = Merger(state.owners, reserved, Twins(state.extra.get(TWINS)), self._raw)
         self._merged = Merged()
         self._fresh = False
         self._awaited: set[str] = set()  # sources that a new configuration brought, and that have not answered yet
@@ -61,6 +73,8 @@ class Desired:
             self._awaited.discard(name)
             if not self._awaited and self._leaving:
                 self._leaving, self._fresh = {}, False
+                if self._merger.raw != self._raw:  # the lines of services that were only leaving
+                    self._renew_merger(self._raw)
         elif known is not None and known == new:
             return False
         if known is None or bool(known.stale) != bool(new.stale):
@@ -78,12 +92,18 @@ class Desired:
         changed: Collection[str] = (),
         forget_after: float,
         reserved: Mapping[str, str],
+        raw: Mapping[str, Raw] | None = None,
+        compositions: Sequence[Composition] = (),
     ) -> None:
         """The configuration was read again; `changed` are the sources that stay by name, and are others now.
 
         What dropped and changed sources knew stays in use until every new and changed one has answered: a service may
         have moved from one to the other.
         """
+        for name, known in self.snapshots.items():
+            if known is not None and (name in changed or name not in sources):
+                self.snapshots[name] = self.composer.left(known)
+        self.composer.set(compositions)
         old = self._leaving | {name: known for name, known in self.snapshots.items() if known is not None}
         self._awaited = {n for n in sources if n in changed or n in self._awaited or n not in self.snapshots}
         self._leaving = {
@@ -93,14 +113,15 @@ class Desired:
         }
         self.snapshots = {name: self.snapshots.get(name) for name in sources}
         self.forget_after = forget_after
-        self._merger = Merger(self._merged.settled.owners, reserved, self._merger.twins)
+        before, self._raw, self._reserved = self._merger.raw, raw or {}, reserved
+        self._renew_merger({**before, **self._raw} if self._leaving else self._raw)
         self._fresh = False
 
     def services(self) -> tuple[Service, ...]:
         """Everything to serve, the remembered included."""
         if not self._fresh:
             said = [snapshot for snapshot in self._current() if snapshot is not None]
-            self._merged = self._merger.merge([*said, *self._leaving.values()])
+            self._merged = self._merger.merge([*self.composer.compose(said), *self._leaving.values()])
             self._fresh = True
             self._remember(time.time())
         return self.remembered.services
@@ -130,8 +151,13 @@ class Desired:
         """Have the state written to disk soon, if it is another than last time."""
         self.services()  # what was said since the last round is part of it
         current = tuple(snapshot for snapshot in self._current() if snapshot is not None)
-        extra = {**self._stored.extra, TWINS: self._merger.twins.told()}
-        state = State(current, self.overrides, self.remembered.kept, self._merged.settled.owners, extra)
+        extra = {
+            **self._stored.extra,
+            TWINS: self._merger.twins.told(),
+            COMPOSED: self.composer.twins.told(),
+        }
+        owners = self._merged.settled.owners
+        state = State(current, self.overrides, self.remembered.kept, owners, self.composer.last, extra)
         if state != self._stored:
             self._stored = state
             self.store.save(state)
@@ -155,6 +181,9 @@ class Desired:
             snapshot if snapshot is not None or name not in self._saved else self._saved[name]
             for name, snapshot in self.snapshots.items()
         ]
+
+    def _renew_merger(self, raw: Mapping[str, Raw]) -> None:
+        self._merger = Merger(self._merged.settled.owners, self._reserved, self._merger.twins, raw)
 
     def _remember(self, now: float) -> None:
         self.remembered = remember(self.remembered, self._merged, now, self.forget_after)

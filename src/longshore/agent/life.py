@@ -21,6 +21,7 @@ from longshore.agent.answers import Answers
 from longshore.agent.balancer import Balancer
 from longshore.agent.certificates import Certificates, Change
 from longshore.agent.collecting import collect_seldom
+from longshore.agent.connect_origins import compositions
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Driver
 from longshore.agent.files import Files
@@ -75,7 +76,7 @@ class Life:
         meter = Metrics(lambda: self.answers.status())
         await asyncio.to_thread(self._certificates.look)
         setup = connect.Setup(
-            connect.process_of(config, paths),
+            connect.process_of(config, paths, self.loaded.raw.process),
             connect.frontends_of(config, paths, self._certificates.usable),
             connect.busy_for(process),
             meter,
@@ -87,6 +88,8 @@ class Life:
             reserved=connect.reserved_of(config),
             store=self._store,
             state=state,
+            raw=self.loaded.raw.services,
+            compositions=compositions(self.loaded),
         )
         driver = Driver(
             process,
@@ -175,7 +178,7 @@ class Life:
         self._certificates.set_origins(connect.certificates_of(config))
         self._certificates.look()
         self.balancer.setup = connect.Setup(
-            connect.process_of(config, driver.paths),
+            connect.process_of(config, driver.paths, new.raw.process),
             connect.frontends_of(config, driver.paths, self._certificates.usable),
             self.balancer.setup.busy,
             self.balancer.setup.meter,
@@ -188,6 +191,8 @@ class Life:
             changed=changed,
             forget_after=config.forget_after,
             reserved=connect.reserved_of(config),
+            raw=new.raw.services,
+            compositions=compositions(new),
         )
         for name in [n for n in self._sources if n in changed or n not in connect.source_names(new)]:
             self._sources.pop(name).cancel()

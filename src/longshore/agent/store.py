@@ -1,8 +1,9 @@
 """What longshore knows, on disk: after a restart it serves what it served before, whatever its sources say by then.
 
 One file, `state.json` in the state directory: each source's last snapshot, what operators said, remembered services,
-who owns which route, and small values of others by name. It is written a moment after a change, as a whole or not at
-all. A file that cannot be understood is moved aside and said; a disk that takes no more is said and tried again.
+who owns which route, what `keep-last` goes on with, and small values of others by name. It is written a moment after a
+change, as a whole or not at all. A file that cannot be understood is moved aside and said; a disk that takes no more is
+said and tried again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from longshore.agent.encoding import MalformedError, decode, encode
-from longshore.core.model import Problem, Service, Snapshot
+from longshore.core.model import Endpoint, Problem, Service, Snapshot
 from longshore.core.overrides import Override, Overrides
 from longshore.core.remember import Kept
 
@@ -36,6 +37,7 @@ class State:
     overrides: Overrides = field(default_factory=Overrides)
     kept: Mapping[str, Kept] = field(default_factory=dict)  # remembered services
     owners: Mapping[str, str] = field(default_factory=dict)  # route claim -> service, see `core.conflicts`
+    last: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)  # what `keep-last` goes on with
     extra: Mapping[str, Any] = field(default_factory=dict)  # JSON values of others, by their names
 
 
@@ -134,6 +136,7 @@ class Store:
             "overrides": [encode(override) for override in state.overrides.said.values()],
             "kept": [encode(kept) for kept in state.kept.values()],
             "owners": dict(state.owners),
+            "last": {name: encode(endpoints) for name, endpoints in state.last.items()},
             "extra": dict(state.extra),
         }
         return "".join([_json(rest)[:-1], ',"snapshots":[', *snapshots[1:], "]}\n"])
@@ -163,6 +166,7 @@ def _read(document: Any) -> State:
         overrides = [decode(Override, each) for each in document["overrides"]]
         kept = [decode(Kept, each) for each in document["kept"]]
         owners, extra = document["owners"], document["extra"]
+        last = {name: tuple(decode(Endpoint, each) for each in said) for name, said in document.get("last", {}).items()}
         if not isinstance(extra, dict) or not all(isinstance(name, str) for name in owners.values()):
             raise MalformedError("owners and extra are no objects")
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -172,6 +176,7 @@ def _read(document: Any) -> State:
         overrides=Overrides({(each.service, each.endpoint): each for each in overrides}),
         kept={each.service.name: each for each in kept},
         owners=owners,
+        last=last,
         extra=extra,
     )
 

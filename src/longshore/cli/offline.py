@@ -13,6 +13,7 @@ from typing import Any
 from longshore.agent.connect import CONFIGURED, operator_services, reserved_of
 from longshore.agent.connect_apis import unasked as unasked_api
 from longshore.agent.connect_dns import unasked
+from longshore.agent.connect_origins import compositions
 from longshore.cli.ending import FINDING, USAGE, End
 from longshore.config import Loaded
 from longshore.config.dns import DnsSource
@@ -22,6 +23,7 @@ from longshore.config.marathon import MarathonSource
 from longshore.config.registries import Registry
 from longshore.config.sources import DockerSource, FileSource
 from longshore.core.build import Options, build
+from longshore.core.composer import Composer
 from longshore.core.containers import Container, from_inspect
 from longshore.core.merge import Merger
 from longshore.core.model import Problem, Service, Snapshot
@@ -67,7 +69,8 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
         else:
             hint = "" if containers is not None else "; give its containers with --snapshot"
             found.notes.append(f"source {name}: its engine is not asked{hint}")
-    merged = Merger(reserved=reserved_of(config)).merge(snapshots)
+    composer = Composer(compositions(loaded))
+    merged = Merger(reserved=reserved_of(config), raw=loaded.raw.services).merge(composer.compose(snapshots))
     found.services = merged.services
     found.problems += merged.problems
     return found

@@ -18,6 +18,7 @@ from longshore.config.services import FixedEndpoint, ServiceConfig
 from longshore.core import spec as keys
 from longshore.core import values
 from longshore.core.keys import KEYS
+from longshore.core.origins import fallback_of
 from longshore.core.spec import Spec
 from longshore.core.values import RefusedError
 
@@ -35,7 +36,7 @@ NOT_WITH_FROM = {"port": "say it inside `from`", "address": "containers say it b
 
 @dataclass(frozen=True, slots=True)
 class FixedService:
-    """A service with fixed endpoints, valid."""
+    """A service with fixed endpoints, valid, or the part of one that is composed."""
 
     name: str
     spec: Spec
@@ -76,7 +77,8 @@ def check_keys(
         elif key not in KEYS:
             hint = suggestion(key, keys_at(path))
             problems.append(ConfigProblem(place, "unknown key", (*path, key), hint))
-    spec, faults = keys.check({key: value for key, value in pairs.items() if key in KEYS and key not in refused})
+    known = {key: value for key, value in pairs.items() if key in KEYS and key not in refused}
+    spec, faults = keys.check(known, operator=True)
     for fault in faults:
         here = (*path, fault.key) if fault.key else path
         problems.append(ConfigProblem(document.place(here), fault.what, here, fault.hint))
@@ -98,10 +100,12 @@ def _repeated(service: ServiceConfig, document: Document, name: str) -> list[Con
 
 
 def fixed(name: str, service: ServiceConfig, spec: Spec, document: Document) -> FixedService:
-    """A valid service with its endpoints and where they were written."""
+    """A valid service with its endpoints, or its `fallback` endpoints as a part, and where they were written."""
     path = ("services", name)
-    places = tuple(document.place((*path, "endpoints", index)) for index in range(len(service.endpoints)))
-    return FixedService(name, spec, service.endpoints, document.place(path, key=True), places)
+    key, endpoints = ("fallback", service.fallback) if service.fallback else ("endpoints", service.endpoints)
+    places = tuple(document.place((*path, key, index)) for index in range(len(endpoints)))
+    part = fallback_of(name) if service.fallback else name
+    return FixedService(part, spec, endpoints, document.place(path, key=True), places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,5 +156,8 @@ def _one(name: str, written: object, document: Document) -> tuple[FixedService |
         what = "a file of the file source holds fixed `endpoints` only"
         hint = "write services with `from` into longshore.yaml"
         return None, [ConfigProblem(document.place((*path, "from"), key=True), what, (*path, "from"), hint)]
+    if service.raw is not None:
+        what, hint = "lines of your own stand in longshore.yaml only", "write the service there"
+        return None, [ConfigProblem(document.place((*path, "raw"), key=True), what, (*path, "raw"), hint)]
     spec, problems = check_service(name, service, document)
     return (fixed(name, service, spec, document) if spec else None), problems

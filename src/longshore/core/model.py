@@ -15,6 +15,7 @@ from longshore.core.raw import Raw
 Mode = Literal["http", "tcp"]
 CheckKind = Literal["none", "tcp", "http"]
 Role = Literal["", "preferred", "leader", "backup", "standby"]
+NEVER = 1_000_000  # the turn of an endpoint that does not count now: its turn does not come
 
 
 class EndpointState(enum.StrEnum):
@@ -44,8 +45,10 @@ class Endpoint:
     since: float = 0.0  # Unix seconds when the event that led to this state happened; 0 if unknown
     host: str = ""  # name of the machine it runs on, when the source knows it
     zone: str = ""  # where that machine is, as its registrar says: a data centre, a rack
-    role: Role = ""  # what it is to its service with `prefer`, `only` or `zone-weights`: `core.prefer` says it
+    role: Role = ""  # what it is to its service with `prefer`, `only`, `zone-weights` or turns: `core.prefer` says it
     proxied: bool = False  # reached through a port forwarder, which accepts connections that nobody serves yet
+    turn: int = 0  # serves only while no endpoint of a lower turn but 0 is there: see `Service.ordered`
+    origin: str = ""  # for people, what gave it that turn: "from[1]", "fallback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ class Service:
     endpoints: tuple[Endpoint, ...] = ()
     sources: tuple[str, ...] = ()  # names of the sources it was found in
     template: Template | None = None  # endpoints beside those above, which only HAProxy knows
+    ordered: bool = False  # its endpoints have turns: `core.origins` says which, `core.prefer` whose it is
     raw: Raw | None = None  # the operator's own lines for it, by `core.merge`: no source gives any
 
 

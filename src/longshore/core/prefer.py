@@ -1,4 +1,4 @@
-"""Who of a service comes first: what is near, one alone, some zones more than others.
+"""Who of a service comes first: what is near, one alone, some zones more than others, and whose turn it is.
 
     service ──▶ Chooser ──▶ the same service, its endpoints with a role, a weight, and HAProxy's `backup` where due
 
@@ -11,6 +11,8 @@ takes over by itself in the very moment in which the last preferred endpoint goe
                          answered a first check is no candidate; who is down or taken out by an operator stays in its
                          place, with one more backup behind it
     zone-weights         per cent of the endpoint's own weight; 0 makes it a `backup`
+    turns                of `core.origins`: the lowest one serves of which an endpoint has answered a first check; later
+                         ones are `standby`, asked beforehand, so that they can take over at once
 
 Roles of `prefer` are a matter of place: they never change while an endpoint lives, so no server is defined anew when a
 zone fails or comes back.
@@ -22,7 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from longshore.core.model import Endpoint, EndpointState, Role, Service
+from longshore.core.model import NEVER, Endpoint, EndpointState, Role, Service
 
 Health = Literal["unknown", "up", "down"]
 """`unknown`: it has not answered its first check. `down`: HAProxy's check fails, or an operator took it out."""
@@ -65,7 +67,7 @@ class Chooser:
         if not concerned(service):
             return service
         known = self._known.get(service.name)
-        turns = turns_of(service, self.here, health)
+        turns = turns_of(service, self.here, health) if not service.ordered else in_turn(service, self.here, health)
         before = known.endpoints if known else {}
         endpoints = {e.id: (e, _turned(e, turns[e.id], before.get(e.id))) for e in service.endpoints}
         chosen = replace(service, endpoints=tuple(out for _, out in endpoints.values()))
@@ -82,12 +84,34 @@ class Chooser:
 def concerned(service: Service) -> bool:
     """Whether a service asks for any of this."""
     policy = service.policy
-    return bool(policy.prefer or policy.only or policy.zone_weights)
+    return bool(policy.prefer or policy.only or policy.zone_weights or service.ordered)
 
 
 def turns_of(service: Service, here: Here, health: Callable[[Endpoint], Health]) -> dict[str, Turn]:
     """The turn of each endpoint, by its id."""
     return dict(_led(service, health) if service.policy.only else _preferred(service, here, health))
+
+
+def in_turn(service: Service, here: Here, health: Callable[[Endpoint], Health]) -> dict[str, Turn]:
+    """The turns of endpoints that serve one group after the other; among those whose turn it is, as `turns_of`."""
+    able = [e for e in service.endpoints if 0 < e.turn < NEVER and e.state is EndpointState.READY]
+    proven = [e for e in able if health(e) != "unknown"]
+    now = min((proven or able), key=lambda e: e.turn, default=None)
+    last = now.turn if now else NEVER - 1
+    serving = tuple(e for e in service.endpoints if e.turn <= last)
+    turns = turns_of(replace(service, endpoints=serving), here, health)
+    early = any(e.turn < last for e in able)
+    for e in service.endpoints:
+        if e.turn == NEVER:
+            turns[e.id] = Turn("standby", f"{e.origin} does not count now", e.weight, e.backup)
+        elif e.turn > last:
+            before = now.origin if now else ""
+            turns[e.id] = Turn("standby", f"{e.origin} waits: {before} has endpoints", e.weight, e.backup)
+        elif e.turn == last > 1:
+            what = "who comes before it has not answered yet" if early else "nothing is found before it"
+            turn = turns[e.id]
+            turns[e.id] = replace(turn, why="; ".join(filter(None, (f"{e.origin} serves: {what}", turn.why))))
+    return turns
 
 
 def near(endpoint: Endpoint, here: Here, prefer: str) -> bool:

@@ -72,7 +72,7 @@ class Fixed:
         reason = f"{written.address} resolved to {address}, " if written.named else ""
         endpoint = Endpoint(
             id=joined(address, written.port),
-            name=written.label,
+            name=written.name or written.label,
             address=address,
             port=written.port,
             weight=weight,
