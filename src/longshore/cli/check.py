@@ -11,11 +11,12 @@ from cyclopts import Parameter
 
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE
+from longshore.cli.forerunners import reading, synapse_reader
 from longshore.cli.offline import Offline, gather
-from longshore.cli.options import AsJson, ConfigFile, Snapshot
+from longshore.cli.options import AsJson, ConfigFile, Snapshot, Synapse
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, columns, plural, say, say_json
-from longshore.config import Loaded, load
+from longshore.config import Loaded
 from longshore.config.document import content, unreadable
 from longshore.config.schema import Config
 from longshore.core.conflicts import text_of
@@ -27,6 +28,7 @@ SECRETS = ("password_file", "auth_file", "token_file", "secret_access_key_file")
 def check(
     *,
     config: ConfigFile = None,
+    synapse: Synapse = None,
     snapshot: Snapshot = None,
     origins: Annotated[
         bool, Parameter(negative="", help="Also list every setting, and where its value comes from.")
@@ -37,15 +39,15 @@ def check(
 
     Needs no engine, no HAProxy and no root. Ends with 1 if there is any problem.
     """
-    loaded = load(config, os.environ)
+    loaded = reading(config, os.environ, {"--synapse": synapse_reader(synapse, os.environ)})()
     found = gather(loaded, snapshot) if loaded.valid else Offline()
     found.notes += missing_secrets(loaded.valid) if loaded.valid else ()
     found.notes += map(str, loaded.notes)
     problems = [*(p.as_problem() for p in (*loaded.problems, *loaded.set_aside)), *found.problems]
     if as_json:
-        say_json(_answer(loaded, found, problems, origins=origins))
+        say_json(_answer(synapse or loaded.path, loaded, found, problems, origins=origins))
     else:
-        _tell(loaded.path, loaded, found, problems, origins=origins)
+        _tell(synapse or loaded.path, loaded, found, problems, origins=origins)
     return FINDING if problems else FINE
 
 
@@ -64,10 +66,12 @@ def missing_secrets(config: Config) -> Iterator[str]:
                 yield f"{where}.{key.replace('_', '-')}: {path} {found.text} (here)"
 
 
-def _answer(loaded: Loaded, found: Offline, problems: list[Problem], *, origins: bool) -> dict[str, object]:
+def _answer(
+    path: Path | None, loaded: Loaded, found: Offline, problems: list[Problem], *, origins: bool
+) -> dict[str, object]:
     answer: dict[str, object] = {
         "valid": not problems,
-        "config": str(loaded.path) if loaded.path else None,
+        "config": str(path) if path else None,
         "problems": to_json(problems),
         "notes": found.notes,
         "services": to_json(found.services),

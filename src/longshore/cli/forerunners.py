@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from longshore.cli.ending import USAGE, End
+from longshore.compat import synapse
 from longshore.config import Loaded, load
 from longshore.config.load import Foreign
 
@@ -28,6 +30,11 @@ def reading(
         raise End(USAGE, f"{' and '.join(options)}: only one configuration can be read", hint)
     reader = next(iter(given.values()), None)
     return lambda: load(config, environ, foreign=reader)
+
+
+def synapse_reader(path: Path | None, environ: Mapping[str, str]) -> Foreign | None:
+    """How to read what --synapse names."""
+    return partial(synapse.read, path, environ) if path else None
 
 
 def tell_notes(loaded: Loaded) -> None:

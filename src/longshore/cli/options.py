@@ -14,6 +14,13 @@ ConfigFile = Annotated[
         help="Configuration file. Default: $LONGSHORE_CONFIG, else /etc/longshore/longshore.yaml, else the defaults.",
     ),
 ]
+Synapse = Annotated[
+    Path | None,
+    Parameter(
+        name="--synapse",
+        help="Read Synapse's configuration in place of one of ours: its file, or the folder with its files.",
+    ),
+]
 StateDir = Annotated[
     Path | None,
     Parameter(

@@ -12,11 +12,12 @@ from cyclopts import Parameter
 from longshore.agent.connect import always_of, frontends_of, here_of, process_of
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE, USAGE, End
+from longshore.cli.forerunners import reading, synapse_reader
 from longshore.cli.offline import gather
-from longshore.cli.options import AsJson, ConfigFile, Snapshot
+from longshore.cli.options import AsJson, ConfigFile, Snapshot, Synapse
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, plural, say, say_json
-from longshore.config import Config, ConfigError, load
+from longshore.config import Config, ConfigError
 from longshore.core.arrange import layout, map_files
 from longshore.core.capabilities import TYPICAL, Capabilities
 from longshore.core.hold import SCRIPT
@@ -34,6 +35,7 @@ SERIES = ", ".join(f"{major}.{minor}" for major, minor in sorted(TYPICAL))
 def render(
     *,
     config: ConfigFile = None,
+    synapse: Synapse = None,
     snapshot: Snapshot = None,
     haproxy: Annotated[
         str, Parameter(show_default=True, help=f"For which HAProxy: {SERIES}.")
@@ -50,7 +52,7 @@ def render(
     """
     caps = _capabilities(haproxy)
     try:
-        loaded = load(config, os.environ)
+        loaded = reading(config, os.environ, {"--synapse": synapse_reader(synapse, os.environ)})()
         settings = loaded.config
     except ConfigError as error:
         print(*problem_lines(p.as_problem() for p in error.problems), sep="\n", file=sys.stderr)

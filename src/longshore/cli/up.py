@@ -21,9 +21,9 @@ from longshore.agent.life import DRAIN, Life
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, End
-from longshore.cli.forerunners import reading, tell_notes
+from longshore.cli.forerunners import reading, synapse_reader, tell_notes
 from longshore.cli.notify import Notify
-from longshore.cli.options import ConfigFile
+from longshore.cli.options import ConfigFile, Synapse
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.config import ConfigError, Loaded
@@ -35,6 +35,7 @@ log = structlog.get_logger()
 def up(
     *,
     config: ConfigFile = None,
+    synapse: Synapse = None,
     state_dir: Annotated[
         Path | None,
         Parameter(
@@ -60,7 +61,7 @@ def up(
     if state_dir:
         environ["LONGSHORE_STATE_DIR"] = str(state_dir.absolute())
 
-    read = reading(config, environ, {})
+    read = reading(config, environ, {"--synapse": synapse_reader(synapse, environ)})
     loaded = read()
     try:
         folder = loaded.config.state_dir
