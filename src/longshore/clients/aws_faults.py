@@ -77,7 +77,7 @@ def refused(where: str, status: int, said: tuple[str, str, str], key: str, right
 def _refused(
     where: str, status: int, code: str, message: str, region: str, key: str, right: str, apart: float
 ) -> AwsError:
-    if status in (401, 403) and abs(apart) > SKEW:
+    if status in (400, 401, 403) and abs(apart) > SKEW:
         way = "behind" if apart > 0 else "ahead of"
         what = f"{where} refuses us, and this machine's clock is {abs(apart) / 60:.0f} minutes {way} its"
         return AwsError(what, "set the clock: is NTP running?")

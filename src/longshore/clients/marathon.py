@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -129,7 +130,9 @@ class MarathonClient:
         """Give the app of each event about a task; "" at the start, and when an event does not say."""
         words = "&".join(f"event_type={name}" for name in TELLING)
         try:
-            async with self._get(f"/v2/events?{words}", "text/event-stream") as response:
+            async with asyncio.timeout(self._patience.answer):
+                response = await self._get(f"/v2/events?{words}", "text/event-stream")
+            async with response:
                 if response.status != 200 or "event-stream" not in response.headers.get("Content-Type", ""):
                     body = await whole(response, 2**16)
                     raise refused(response.status, _message(body) or body, self.url, "/v2/events", user=self._user)
@@ -161,12 +164,19 @@ class MarathonClient:
     def _user(self) -> str:
         return self._login.user if self._login else ""
 
+    @property
+    def _authorization(self) -> dict[str, str]:
+        """HTTP Basic, in UTF-8 (RFC 7617)."""
+        if self._login is None:
+            return {}
+        pair = f"{self._login.user}:{self._login.password()}"
+        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
     def _get(self, path: str, accept: str) -> Any:
         assert self._session is not None, "use it as `async with MarathonClient(…)`"
         return self._session.get(
             URL(self.url + path, encoded=True),
-            headers={"Accept": accept},
-            auth=aiohttp.BasicAuth(self._login.user, self._login.password(), "utf-8") if self._login else None,
+            headers={"Accept": accept} | self._authorization,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._patience.connect),
             allow_redirects=False,
             ssl=self._tls_context() if self.url.startswith("https:") else True,
