@@ -24,6 +24,7 @@ from longshore.clients.consul_connect import ConsulSettings, client_of
 from longshore.clients.consul_faults import CheckGoneError, ConsulError, DeniedError, not_consul
 from longshore.core.entries import COPY, Entry
 from longshore.core.layouts import consul
+from longshore.registries.consul_spelling import NATIVE, Spelling
 from longshore.registries.consul_standing import Standings, Wanted, written
 from longshore.registries.hold import MOST_WRITES, LeaseStatus
 
@@ -50,7 +51,8 @@ class Pace:
 class ConsulHolder:
     """Keeps one owner's services at one agent (`registries.hold.Holder`).
 
-    `registry` is the source's name, `ttl` the seconds that entries outlive us.
+    `registry` is the source's name, `ttl` the seconds that entries outlive us. `cleanup` is the name of this host, if
+    what another registrator left of it is to be removed.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class ConsulHolder:
         owner: str,
         ttl: float,
         *,
+        spelling: Spelling = NATIVE,
+        cleanup: str = "",
         patience: Patience = Patience(),  # noqa: B008  frozen
         pace: Pace = Pace(),
     ) -> None:
         self._settings, self._owner, self._ttl = settings, owner, ttl
-        self._patience, self._pace = patience, pace
-        self._standings = Standings(registry, owner, ttl)
+        self._patience, self._pace, self._spelling = patience, pace, spelling
+        self._standings = Standings(registry, owner, ttl, spelling, cleanup)
         self._wake = asyncio.Event()
         self._seen = asyncio.Event()  # set once what stands at the agent is known
         self._writing = asyncio.Semaphore(MOST_WRITES)
@@ -75,7 +79,7 @@ class ConsulHolder:
 
     def want(self, entries: Mapping[str, Entry]) -> None:
         """Say what must stand there from now on."""
-        self._standings.want(*written(entries, self._ttl))
+        self._standings.want(*written(entries, self._ttl, self._spelling))
         self._wake.set()
 
     def leases(self) -> tuple[LeaseStatus, ...]:
@@ -195,6 +199,7 @@ class ConsulHolder:
             standings.refused(key, f"a service {whose} has the ID {key}")
         work = [self._leave(client, key) for key in standings.unwanted() - standings.leaving.keys()]
         work += [self._deregister(client, key) for key in standings.unwanted() if self._lingers(key) <= 0]
+        work += [self._deregister(client, key) for key in standings.dangling()]
         work += [self._stay(client, key) for key in standings.leaving.keys() - standings.unwanted()]
         work += [self._register(client, each) for each in standings.missing()]
         return any(await _all(work))

@@ -13,6 +13,8 @@ from typing import Any
 
 from longshore.core.entries import Entry, gives_way
 from longshore.core.layouts import consul, payload
+from longshore.core.layouts.registrator import IDENTITY
+from longshore.registries.consul_spelling import NATIVE, Spelling
 from longshore.registries.hold import LeaseState, LeaseStatus
 
 
@@ -62,12 +64,14 @@ class Told:
         self.error = error
 
 
-def written(entries: Mapping[str, Entry], ttl: float) -> tuple[dict[str, Wanted], dict[str, tuple[Entry, str]]]:
+def written(
+    entries: Mapping[str, Entry], ttl: float, spelling: Spelling = NATIVE
+) -> tuple[dict[str, Wanted], dict[str, tuple[Entry, str]]]:
     """Write entries; give them by ID, and with the reason those that cannot be written."""
     wanted, unwritable = dict[str, Wanted](), dict[str, tuple[Entry, str]]()
     for entry in entries.values():
         try:
-            body = consul.registration(entry, ttl)
+            body = spelling.registration(entry, ttl)
             if len(body["Check"]["Notes"].encode()) > payload.LARGEST:
                 raise ValueError(f"is larger than {payload.LARGEST:,} bytes")
         except ValueError as error:
@@ -80,10 +84,11 @@ def written(entries: Mapping[str, Entry], ttl: float) -> tuple[dict[str, Wanted]
 class Standings:
     """What is wanted, what stands at the agent, and what is to be told of it.
 
-    `trouble` says why the agent cannot be used; "" if all is well.
+    `trouble` says why the agent cannot be used; "" if all is well. `dangling` are what another registrator left of this
+    host, if `cleanup` says its name.
     """
 
-    def __init__(self, registry: str, owner: str, ttl: float) -> None:
+    def __init__(self, registry: str, owner: str, ttl: float, spelling: Spelling = NATIVE, cleanup: str = "") -> None:
         self.wanted: dict[str, Wanted] | None = None  # None: nobody has said yet
         self.ours: dict[str, Found] = {}  # at the agent
         self.foreign: dict[str, Found] = {}
@@ -91,6 +96,7 @@ class Standings:
         self.node = ""
         self.trouble = ""
         self._registry, self._owner, self._ttl = registry, owner, ttl
+        self._spelling, self._cleanup = spelling, cleanup
         self._shown: dict[str, str] = {}  # notes of ours in the catalog, by ID
         self._told: dict[str, Told] = {}
 
@@ -113,11 +119,11 @@ class Standings:
         """Take in what stands at the agent; give the IDs of ours that are gone without our doing."""
         notes = {str(check.get("ServiceID")): str(check.get("Notes")) for check in checks.values()}
         self.node = next((str(check.get("Node")) for check in checks.values()), self.node)
-        found = {key: Found(_owner(row), row, notes.get(key, "")) for key, row in services.items()}
+        found = {key: self._found(row, notes.get(key, "")) for key, row in services.items()}
         lost = self.ours.keys() - found.keys()
         self.ours = {key: each for key, each in found.items() if each.owner == self._owner}
         strange = {key: each for key, each in found.items() if each.owner != self._owner}
-        self.foreign = {key: each for key, each in strange.items() if not gives_way(each.owner, self._owner)}
+        self.foreign = {key: each for key, each in strange.items() if not self._gives_way(key, each)}
         for key, each in self.ours.items():
             told = self._of(key, str(each.row.get("Service")), key.removeprefix(f"{each.row.get('Service')}/"))
             told.until = told.until or time.monotonic() + self._ttl
@@ -134,6 +140,13 @@ class Standings:
         """Give the IDs of ours that must go."""
         return set() if self.wanted is None else self.ours.keys() - self.wanted.keys()
 
+    def dangling(self) -> list[str]:
+        """Give the IDs of what another registrator left of this host."""
+        if not self._cleanup or self.wanted is None:
+            return []
+        ids = [key for key, each in self.foreign.items() if not each.owner and key not in self.wanted]
+        return [key for key in ids if (match := IDENTITY.fullmatch(key)) and match[1] == self._cleanup]
+
     def kept(self) -> list[str]:
         """Give the IDs of ours that are to be kept alive."""
         return [key for key in self.ours if self.wanted is None or key in self.wanted]
@@ -149,7 +162,9 @@ class Standings:
 
     def shown(self, rows: Collection[Mapping[str, Any]]) -> list[str]:
         """Take in the checks of our node in the catalog; give the IDs of ours that it shows otherwise."""
-        ours = [row for row in rows if (entry := consul.kept(row)) and getattr(entry, "owner", "") == self._owner]
+        ours = [
+            row for row in rows if (entry := self._spelling.kept(row)) and getattr(entry, "owner", "") == self._owner
+        ]
         self._shown = {str(row["ServiceID"]): str(row.get("Notes")) for row in ours}
         self._tell()
         gone = [key for key in self._shown if key not in self.ours and key not in self.foreign]
@@ -164,6 +179,7 @@ class Standings:
     def withdrawn(self, key: str) -> None:
         """Know that an entry is gone by our doing; it may be wanted again already, and is then written next."""
         self.ours.pop(key, None)
+        self.foreign.pop(key, None)
         self.leaving.pop(key, None)
 
     def refused(self, key: str, error: str) -> None:
@@ -187,6 +203,18 @@ class Standings:
         """Tell how each stands, by service and id."""
         statuses = [self._status(key, told) for key, told in self._told.items()]
         return tuple(sorted(statuses, key=lambda status: (status.service, status.id)))
+
+    def _found(self, row: Mapping[str, Any], notes: str) -> Found:
+        try:
+            return Found(self._spelling.owner(row, notes), row, notes)
+        except payload.UnreadableError:
+            return Found("", row, notes)
+
+    def _gives_way(self, key: str, found: Found) -> bool:
+        """Whether what somebody else wrote may be written over: a copy, or in registrator's manner what it left."""
+        wanted = (self.wanted or {}).get(key)
+        left = self._spelling.over_nobodys and not found.owner and wanted and found.row.get("Service") == wanted.service
+        return gives_way(found.owner, self._owner) or bool(left)
 
     def _tell(self) -> None:
         for key, each in (self.wanted or {}).items():
@@ -213,10 +241,3 @@ class Standings:
             state, since = "lost", time.time() - over
         error = told.error or self.trouble
         return LeaseStatus(told.service, told.id, key, self._registry, state, since, self._ttl, error)
-
-
-def _owner(row: Mapping[str, Any]) -> str:
-    try:
-        return consul.owner_of(row)
-    except payload.UnreadableError:
-        return ""

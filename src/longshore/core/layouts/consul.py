@@ -76,6 +76,8 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     said = {field: meta.get(_ENTRY + field, "") for field in _OWN}
     labels = {payload.label_key(key): value for key, value in meta.items() if not key.startswith(_ENTRY)}
     labels |= dict(tag.split("=", 1) for tag in tags if "=" in tag and (ours or tag.startswith("longshore.")))
+    if identity.endswith(":udp") and not ours:  # registrator's: nothing here balances it
+        labels["longshore.enable"] = "false"
     return Entry(
         service=name,
         id=identity.removeprefix(f"{name}/") if ours else joined(host, port),
@@ -94,10 +96,13 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     )
 
 
-def kept(row: Mapping[str, Any], datacenter: str = "") -> Entry | Broken | None:
-    """Read a row of /v1/health/state: an entry of ours with the status of its check; None for another check."""
+def kept(row: Mapping[str, Any], datacenter: str = "", *, plain: bool = False) -> Entry | Broken | None:
+    """Read a row of /v1/health/state: an entry of ours with the status of its check; None for another check.
+
+    `plain`: of those whose ID is not ours to make (`consul_registrator`).
+    """
     identity, service = payload.text_of(row, "ServiceID"), payload.text_of(row, "ServiceName")
-    if row.get("Name") != KEPT or not service or not identity.startswith(f"{service}/"):
+    if row.get("Name") != KEPT or not service or (not plain and not identity.startswith(f"{service}/")):
         return None
     try:
         found = payload.document(payload.text_of(row, "Notes").encode("utf-8", "surrogatepass"))
@@ -133,19 +138,24 @@ def registration(entry: Entry, ttl: float) -> dict[str, Any]:
         "Tags": tags,
         "Meta": meta,
         "EnableTagOverride": False,
-        "Check": {
-            "CheckID": check_id(service_id(entry)),
-            "Name": KEPT,
-            "Notes": payload.dumped(native.document(entry) | {"ttl": ttl}).decode(),
-            "TTL": f"{ttl:g}s",
-            "Status": "passing",
-            "DeregisterCriticalServiceAfter": "1m",
-        },
+        "Check": keeping(service_id(entry), payload.dumped(native.document(entry) | {"ttl": ttl}).decode(), ttl),
     }
     if entry.weight is not None:
         body["Weights"] = {"Passing": max(entry.weight, 1), "Warning": 1}
         meta["longshore-entry-weight"] = str(entry.weight)
     return body
+
+
+def keeping(service: str, notes: str, ttl: float) -> dict[str, Any]:
+    """Give the check that a registrar of ours renews, for the service of an ID."""
+    return {
+        "CheckID": check_id(service),
+        "Name": KEPT,
+        "Notes": notes,
+        "TTL": f"{ttl:g}s",
+        "Status": "passing",
+        "DeregisterCriticalServiceAfter": "1m",
+    }
 
 
 def owner_of(service: Mapping[str, Any]) -> str:
