@@ -200,15 +200,15 @@ class EtcdHolder:
         expected = wire.has_lease(key, lease) if key in self._lease.there else wire.is_at(key, 0)
         async with self._writing:
             try:
+                if wanted.also:  # before the entry, which says nothing without it
+                    await self._share(client, *wanted.also)
                 while found := await client.put_if(expected, key, value, lease):
                     if found.lease == lease and found.value == value:
                         break  # by a request whose answer was lost
-                    if not self._may_replace(found):
+                    if not self._may_replace(found, value):
                         self._standings.refused(wanted, f"another stands at {wanted.written}: {_shown(found)}")
                         return
                     expected = wire.is_at(key, found.revision)
-                if wanted.also:
-                    await self._share(client, *wanted.also)
             except DeniedError as error:
                 self._standings.refused(wanted, str(error))
                 return
@@ -221,14 +221,19 @@ class EtcdHolder:
         if key not in found or found[key].value != value:
             await client.put(key, value)
 
-    def _may_replace(self, found: Pair) -> bool:
-        """Whether what stands at a key of ours is nothing, our own under another lease, or a copy of our entry."""
-        if not found.revision or found.lease == self._lease.id:
+    def _may_replace(self, found: Pair, value: bytes) -> bool:
+        """Whether what stands at a key of ours is nothing, our own under another lease, or a copy of our entry.
+
+        In layouts that know no owner: the same under another lease, or what this host's registrator left.
+        """
+        if not found.revision or found.lease == self._lease.id or found.value == value:
             return True
         entry = self._layout.read(self._settings.prefix, found.key.decode(errors="replace"), found.value)
         if not isinstance(entry, Entry):
             return False
-        return gives_way(entry.owner, self._owner) or bool(entry.owner and entry.owner == self._owner)
+        ours = self._layout.read(self._settings.prefix, found.key.decode(errors="replace"), value)
+        own = ours.owner if isinstance(ours, Entry) else self._owner
+        return gives_way(entry.owner, own) or bool(entry.owner and entry.owner == own)
 
     def _back_off(self, tries: int) -> float:
         return min(self._pace.first * 2.0 ** min(tries, 20), self._pace.longest) * random.uniform(0.5, 1.0)  # noqa: S311

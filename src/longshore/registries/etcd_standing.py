@@ -1,14 +1,14 @@
-"""How each entry of a registrar stands in etcd, for `status`: pure bookkeeping beside the work."""
+"""How each entry of a registrar stands in etcd, or in Consul's store: pure bookkeeping beside the work."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from typing import Protocol
 
 from longshore.core.entries import Entry
 from longshore.core.layouts import Layout
-from longshore.registries.etcd_lease import HeldLease
 from longshore.registries.hold import LeaseState, LeaseStatus
 
 
@@ -69,13 +69,24 @@ TWIN = (
 )
 
 
+class Lease(Protocol):
+    """What all entries of a registrar stand under: a lease, or a session of Consul's."""
+
+    @property
+    def ttl(self) -> float: ...  # noqa: D102  in seconds
+    @property
+    def expired(self) -> float: ...  # noqa: D102  seconds since it must have run out, 0 while it lives
+    @property
+    def strange(self) -> Set[bytes]: ...  # noqa: D102  the keys that somebody else keeps under it
+
+
 class Standings:
     """All that is wanted or still being withdrawn, and one of those that somebody else keeps under our lease.
 
     `unreachable` and `unwritten` say why the lease cannot be renewed, or nothing be written; "" if all is well.
     """
 
-    def __init__(self, registry: str, lease: HeldLease) -> None:
+    def __init__(self, registry: str, lease: Lease) -> None:
         self.unreachable = self.unwritten = ""
         self._registry = registry
         self._lease = lease
