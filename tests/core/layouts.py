@@ -12,6 +12,7 @@ from pathlib import Path
 from longshore.core.capabilities import TYPICAL, Capabilities
 from longshore.core.model import Check, Endpoint, Policy, Resolvers, Route, Service, Template
 from longshore.core.profile import profile_of
+from longshore.core.raw import Line, RawProcess
 from longshore.core.render import Admin, Backend, Bind, Frontend, Layout, Paths, Process, render
 from longshore.core.routes import frontend_of
 from longshore.core.server import server_of
@@ -145,9 +146,8 @@ def _everything(caps: Capabilities, paths: Paths) -> Layout:
             paths.route_map(""),
         ),
     )
-    process = Process(
-        paths, "nobody", "nogroup", 1000, "127.0.0.1:1936", True, 2, 30.5, ("tune.maxaccept 10", "description owned")
-    )
+    own = RawProcess((Line("tune.maxaccept 10"), Line("description owned")))
+    process = Process(paths, "nobody", "nogroup", 1000, "127.0.0.1:1936", True, 2, 30.5, own)
     services = (
         Service("web", routes=(Route("a.test"),), endpoints=endpoints("10.0.0.1")),
         Service("db", "tcp", (Route(listen=":5432"),), endpoints=endpoints("10.0.0.1")),

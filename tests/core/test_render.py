@@ -9,6 +9,7 @@ import pytest
 
 from longshore.core.capabilities import TYPICAL, Capabilities
 from longshore.core.model import Policy, Route, Service
+from longshore.core.raw import Line, RawProcess
 from longshore.core.render import Backend, Layout, Paths, Process, render
 from longshore.core.server import Server
 from tests.core.layouts import GOLDEN_OF, LAYOUTS, golden, layout_of
@@ -74,7 +75,7 @@ def test_users_are_listed_once_for_all_who_share_them() -> None:
     [
         Layout(Process(PATHS, user="a\nb")),
         Layout(Process(PATHS, stats=":1936\n mode tcp")),
-        Layout(Process(PATHS, extra=("a\nb",))),
+        Layout(Process(PATHS, raw=RawProcess((Line("a\nb"),)))),
         Layout(Process(PATHS), backends=(Backend("a b", "p-1"),)),
         Layout(Process(PATHS), backends=(Backend("a", "p-1\n"),)),
         Layout(Process(PATHS), backends=(Backend("a", "p", ((Server("x y", "10.0.0.1", 80, "", 1), "ready"),)),)),

@@ -227,6 +227,7 @@ class Answers:
             last_reload=b.driver.counters.last_reload_at,
             last_reload_reason=last.reason if last else "",
             addresses=tuple(bind.address for f in (running.frontends if running else ()) for bind in f.binds),
+            shared=tuple(b.sharing.addresses.values()),
         )
 
     def problems(self) -> tuple[Problem, ...]:
@@ -241,6 +242,7 @@ class Answers:
             *b.desired.problems,
             *b.wanting.broken.values(),
             *b.wanting.quarantine.problems,
+            *b.wanting.lines.problems,
             *b.wanting.ports.problems(b.wanting.known.values(), b.setup.frontends),
             *b.wanting.admission.problems,
             *(self.registrar.problems() if self.registrar else ()),

@@ -27,7 +27,6 @@ from longshore.agent.routed import Routed
 from longshore.agent.wanting import Wanting
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.core.model import Problem, Snapshot
-from longshore.core.quarantine import suspects
 from longshore.core.wanted import Wanted
 from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import ConfigError
@@ -102,7 +101,7 @@ class Balancer:
                 break
             except ConfigError as error:
                 if not self._set_aside(error, wanted):
-                    raise
+                    raise self._explained(error) from error
         self.journal.add("HAProxy started", f"pid {self.driver.process.pid}")
 
     async def run(self) -> None:
@@ -165,7 +164,7 @@ class Balancer:
             self._say_trouble(Problem("longshore", f"a round failed: {error!r}", "This is a defect: please report it."))
             return False
         self.trouble = None
-        if trying := self.wanting.taken():
+        if trying := self.wanting.taken(wanted):
             self.poke(recheck=True)
         self._note(done)
         if done.steps:
@@ -180,13 +179,17 @@ class Balancer:
         if isinstance(error, ConfigError) and self._set_aside(error, wanted):
             self.poke(recheck=True)
             return True
+        error = self._explained(error)
         self._say_trouble(Problem("HAProxy", error.what, error.hint))
         return False
 
     def _set_aside(self, error: ConfigError, wanted: Wanted) -> bool:
-        return self.wanting.quarantine.refused(
-            suspects(self.wanting.known.values(), wanted, self.driver.running), error.why
-        )
+        return self.wanting.refused(error.faults, error.why, wanted)
+
+    def _explained(self, error: HAProxyError) -> HAProxyError:
+        """The same, at the place of the operator's own line that HAProxy means."""
+        meant = self.wanting.lines.problems if isinstance(error, ConfigError) else ()
+        return HAProxyError(f"{meant[0].where}: {meant[0].what}", meant[0].hint) if meant else error
 
     def _say_trouble(self, problem: Problem) -> None:
         if self.trouble != problem:
@@ -203,6 +206,8 @@ class Balancer:
             self.setup.meter.step(type(step).__name__, ok=step not in refused)
         for refusal in done.refused:
             log.warning("HAProxy refused a step", step=repr(refusal.step), answer=refusal.answer)
+        for told in self.wanting.declared(done.refused):
+            self.journal.add(told.where, told.what, told.service)
 
     async def _tidy(self) -> None:
         while True:

@@ -81,7 +81,7 @@ class Choice:
     def _look(self, sight: Sight, wanter: Wanter) -> bool:
         """Note what is seen; True if it is other than last time."""
         if self._plain is None or self._plain.caps is not wanter.caps:
-            self._plain = Wanter(wanter.caps, wanter.paths)
+            self._plain = Wanter(wanter.caps, wanter.paths, wanter.own)
         if sight.stats is not self._stats:
             self._stats = sight.stats
             down = frozenset(key for key, stat in sight.stats.items() if stat.status.startswith("DOWN"))

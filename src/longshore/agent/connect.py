@@ -29,6 +29,7 @@ from longshore.core.containers import Machine
 from longshore.core.model import Service, Snapshot
 from longshore.core.prefer import Here
 from longshore.core.profile import Profile, profile_of
+from longshore.core.raw import RawProcess
 from longshore.core.render import Bind, Frontend, Paths, Process
 from longshore.haproxy import addresses
 from longshore.haproxy.attached import Attached
@@ -54,6 +55,7 @@ class Setup:
     busy: Callable[[list[str]], list[BusyAddress]]
     meter: Metrics
     here: Here
+    share: bool = False  # ports with another HAProxy
 
 
 def here_of(config: Config) -> Here:
@@ -68,7 +70,7 @@ def paths_of(config: Config) -> Paths:
     return Paths(str(config.state_dir), str(socket) if socket else "")
 
 
-def process_of(config: Config, paths: Paths) -> Process:
+def process_of(config: Config, paths: Paths, raw: RawProcess) -> Process:
     """The `global` part of HAProxy's configuration."""
     h = config.haproxy
     user, group = h.user or "", h.group or ""
@@ -83,6 +85,7 @@ def process_of(config: Config, paths: Paths) -> Process:
         access_log=h.access_log,
         threads=h.threads,
         hard_stop_after=h.hard_stop_after,
+        raw=raw,
     )
 
 
@@ -129,13 +132,13 @@ def haproxy_of(config: Config, paths: Paths, binary: str) -> Running:
         assert h.master_socket is not None
         assert h.config_file is not None
         return Attached(paths, config_file=str(h.config_file), master_socket=str(h.master_socket), binary=binary)
-    return Managed(paths, binary=binary, access_log=h.access_log)
+    return Managed(paths, binary=binary, access_log=h.access_log, share_ports=h.share_ports)
 
 
-def busy_for(process: Running) -> Callable[[list[str]], list[BusyAddress]]:
+def busy_for(process: Running, *, share: bool = False) -> Callable[[list[str]], list[BusyAddress]]:
     """Tell which addresses strangers have; not our own HAProxy, and an attached one may have been started by root."""
     low = not isinstance(process, Managed) or may_take_low_ports(process.binary)
-    return lambda asked: addresses.busy(asked, ours=(process.pid, process.runtime().pid), low=low)
+    return lambda asked: addresses.busy(asked, ours=(process.pid, process.runtime().pid), low=low, share=share)
 
 
 def source_names(loaded: Loaded) -> dict[str, str]:

@@ -41,7 +41,7 @@ class Files:
             self._put(Path(path), "".join(f"{key} {value}\n" for key, value in sorted(entries.items())))
         shape = [
             *(layout.process, layout.frontends, layout.profiles, dict(placed)),
-            *((backend.name, backend.profile, backend.slots) for backend in layout.backends),
+            *((backend.name, backend.profile, backend.slots, backend.raw) for backend in layout.backends),
         ]
         if shape != self._shape or not self._record.exists():
             bare = replace(layout, backends=tuple(replace(b, servers=()) for b in layout.backends))

@@ -131,8 +131,8 @@ def _request(check: Check) -> bytes:
     host = check.host or "localhost"
     if any(ord(char) <= 32 or ord(char) == 127 for char in check.path + host):
         raise CheckFailed(f"the path {check.path!r} or the host {host!r} cannot be sent")
-    lines = (f"{check.method} {check.path} HTTP/1.1", f"Host: {host}", "User-Agent: longshore", "Accept: */*", "Connection: close")
-    return "\r\n".join((*lines, "", "")).encode()
+    headers = (f"Host: {host}", "User-Agent: longshore", "Accept: */*", "Connection: close")
+    return "\r\n".join((f"{check.method} {check.path} HTTP/1.1", *headers, "", "")).encode()
 
 
 async def _judge(check: Check, reader: asyncio.StreamReader) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeGuard
 
 from longshore.agent.checks import Admission
 from longshore.agent.choice import Choice, Sight, Stats
@@ -17,19 +19,24 @@ from longshore.agent.connect import Setup
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Driver
 from longshore.agent.ports import Ports
+from longshore.core import steps
+from longshore.core.blame import Complaint, blame
 from longshore.core.differing import exchanged
 from longshore.core.model import Problem, Service
 from longshore.core.overrides import Overrides
-from longshore.core.quarantine import Quarantine
+from longshore.core.quarantine import LineGate, Quarantine, suspects
+from longshore.core.raw import Line
 from longshore.core.unmet import unmet
 from longshore.core.wanted import Wanted, WantedBackend, Wanter, own_frontends
+from longshore.haproxy.apply import Refusal
 
 
 class Wanting:
     """Works out what is wanted, round after round. `poke` asks for another round."""
 
     def __init__(self, setup: Setup, driver: Driver, desired: Desired, poke: Callable[[], None]) -> None:
-        self.wanter = Wanter(driver.caps, driver.paths)
+        self.wanter = Wanter(driver.caps, driver.paths, setup.process.raw.defaults)
+        self.lines = LineGate()
         self.admission = Admission(self._answered)
         self.ports = Ports(setup.busy)
         self.quarantine = Quarantine()
@@ -49,6 +56,9 @@ class Wanting:
 
     def wanted(self, setup: Setup, stats: Stats) -> Wanted:
         """What HAProxy should run now; a service that cannot be had is left out and said."""
+        process = replace(setup.process, raw=self.lines.admit(setup.process.raw))
+        if self.wanter.own != process.raw.defaults:
+            self._renew(process.raw.defaults)
         changed, gone = self._difference(self.quarantine.admit(self._desired.services()))
         if self._choice.here != setup.here:
             self._choice, changed = Choice(setup.here), list(self._given)
@@ -64,21 +74,50 @@ class Wanting:
         look |= {name: self.known[name] for name in (self.known if everything else touched & self.known.keys())}
         self._work_out(look.values(), gone, sight)
         ours = running.addresses if running else frozenset()
-        ask = setup.frontends if running else ()  # at the start, a busy one of these is the end
+        ask = setup.frontends if running or setup.share else ()  # at the start, a busy one of these is the end
         listening = self._listening.values()
-        taken = self.ports.look(listening, ask, ours, time.monotonic())
+        taken = self.ports.look(listening, ask, ours, time.monotonic(), starting=running is None)
         frontends = (*self.ports.free(setup.frontends), *own_frontends(listening, self._driver.paths, taken))
-        return Wanted(setup.process, frontends, dict(self._backends))
+        return Wanted(process, frontends, dict(self._backends))
 
-    def taken(self) -> bool:
+    def taken(self, wanted: Wanted) -> bool:
         """HAProxy took what was wanted. True if a service that was set aside is to be tried now."""
+        self.lines.taken(wanted.process.raw)
         trying = self.quarantine.taken(self._untaken.values())
         self._untaken.clear()
         return trying
 
     def adopted(self) -> None:
         """A HAProxy that ran already was taken over: it may be of another version."""
-        self.wanter = Wanter(self._driver.caps, self._driver.paths)
+        self._renew(self.wanter.own)
+
+    def refused(self, complaints: Iterable[Complaint], why: str, wanted: Wanted) -> bool:
+        """HAProxy refused what was wanted. True if there is something else to give it now."""
+        running = self._driver.running
+        found = blame(complaints, wanted, self.known.values())
+        lines = self.lines.refused(wanted.process.raw, running.process.raw if running else None, found.process)
+        if found.process and not lines:
+            return False
+        blamed = self.quarantine.blame(self.known.values(), found.services)
+        return lines or blamed or self.quarantine.refused(suspects(self.known.values(), wanted, running), why)
+
+    def declared(self, refusals: Iterable[Refusal]) -> list[Problem]:
+        """HAProxy refused servers at runtime: those of services with lines of their own come by reload from now on.
+
+        Answers with what is to be told of it.
+        """
+        told = []
+        running = self._driver.running
+        for refusal in refusals:
+            step = refusal.step
+            service = self.known.get(running.placed.get(step.backend, "")) if _adds(step) and running else None
+            if service is not None and self.wanter.declare(service, refusal.answer.strip()):
+                what = f"service {service.name}: HAProxy takes no such servers at runtime, they come by reload"
+                told.append(Problem(what, refusal.answer.strip(), service=service.name))
+        return told
+
+    def _renew(self, own: tuple[Line, ...]) -> None:
+        self.wanter = Wanter(self._driver.caps, self._driver.paths, own)
         self.recheck = True
 
     def _difference(self, services: tuple[Service, ...]) -> tuple[list[Service], list[str]]:
@@ -137,3 +176,7 @@ class Wanting:
     def _answered(self, service: str) -> None:
         self._touched.add(service)
         self._poke()
+
+
+def _adds(step: steps.RuntimeStep) -> TypeGuard[steps.AddServer]:
+    return isinstance(step, steps.AddServer)

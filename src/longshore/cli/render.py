@@ -17,7 +17,7 @@ from longshore.cli.offline import gather
 from longshore.cli.options import AsJson, ConfigFile, Snapshot, Synapse
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, plural, say, say_json
-from longshore.config import Config, ConfigError
+from longshore.config import ConfigError, Loaded
 from longshore.core.arrange import layout, map_files
 from longshore.core.capabilities import TYPICAL, Capabilities
 from longshore.core.hold import SCRIPT
@@ -63,7 +63,7 @@ def render(
     state = out.absolute() if out else settings.state_dir
     try:
         paths = Paths(str(state))
-        text, maps = _files(settings, paths, caps, found.services, problems)
+        text, maps = _files(loaded, paths, caps, found.services, problems)
     except ValueError as error:
         raise End(FINDING, f"cannot be rendered: {error}") from None
     if out:
@@ -92,10 +92,11 @@ def _capabilities(series: str) -> Capabilities:
 
 
 def _files(
-    config: Config, paths: Paths, caps: Capabilities, services: tuple[Service, ...], problems: list[Problem]
+    loaded: Loaded, paths: Paths, caps: Capabilities, services: tuple[Service, ...], problems: list[Problem]
 ) -> tuple[str, dict[str, str]]:
     """The configuration, and the content of each map by its path. Services that cannot be rendered become problems."""
-    wanter = Wanter(caps, paths)
+    config, raw = loaded.config, loaded.raw.process
+    wanter = Wanter(caps, paths, raw.defaults)
     good: list[Service] = []
     backends = {}
     chooser = Chooser(here_of(config))
@@ -107,7 +108,7 @@ def _files(
         except ValueError as error:
             problems.append(Problem(f"service {service.name}", str(error), service=service.name))
     frontends = (*frontends_of(config, paths, lambda path: path), *own_frontends(good, paths, {}))
-    wanted = Wanted(process_of(config, paths), frontends, backends)
+    wanted = Wanted(process_of(config, paths, raw), frontends, backends)
     spare = config.haproxy.spare_slots
     arranged, backend_of = layout(wanted, None, caps, always_of(caps, paths), spare)
     maps = map_files(wanted, backend_of, maps_of(arranged))

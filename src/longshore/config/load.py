@@ -20,8 +20,10 @@ from longshore.config.entries import FixedService, check_all_keys, check_service
 from longshore.config.messages import problems_of
 from longshore.config.origins import Origin, origins
 from longshore.config.problems import ConfigError, ConfigProblem, Place, in_order
+from longshore.config.raw_lines import check_own_lines, own_lines
 from longshore.config.schema import Config
 from longshore.core.model import Problem
+from longshore.core.raw import RawSaid
 from longshore.core.spec import Spec
 
 DEFAULT_PATH = Path("/etc/longshore/longshore.yaml")
@@ -38,8 +40,9 @@ class Loaded:
     origins: Mapping[str, Origin] = field(default_factory=dict)  # by path, "haproxy.binary"
     path: Path | None = None  # the file that was read; None without one
     specs: Mapping[str, Spec] = field(default_factory=dict)  # of every entry of `services`, by name
-    fixed: tuple[FixedService, ...] = ()  # those of `services` that have `endpoints`
+    fixed: tuple[FixedService, ...] = ()  # those of `services` that have `endpoints`, and what is `fallback`
     notes: tuple[ConfigProblem, ...] = ()  # what a forerunner's configuration says in other words than ours
+    raw: RawSaid = field(default_factory=RawSaid)  # the operator's own lines for HAProxy's configuration
     set_aside: tuple[ConfigProblem, ...] = ()  # services of a forerunner's configuration that are left out, and why
 
     @property
@@ -170,9 +173,13 @@ def _checked(config: Config, document: Document, path: Path | None) -> Loaded:
         problems += found
         if spec is not None:
             specs[name] = spec
+    problems += check_own_lines(config, specs, document)
     if problems:
         return Loaded(None, in_order(problems), path=path)
     ready = [
-        fixed(name, service, specs[name], document) for name, service in config.services.items() if not service.from_
+        fixed(name, service, specs[name], document)
+        for name, service in config.services.items()
+        if service.fallback or not service.origins
     ]
-    return Loaded(config, (), origins(config, document), path, specs, tuple(ready))
+    raw = own_lines(config, specs, document)
+    return Loaded(config, (), origins(config, document), path, specs, tuple(ready), raw=raw)

@@ -37,6 +37,10 @@ def place(wanted: Wanted, running: Running, caps: Capabilities, services: Collec
         backend = wanted.backends[service]
         if not backend.profile.dynamic and backend.servers.keys() - running.backends[home].servers.keys():
             del backend_of[service]
+        elif backend.raw != running.backends[home].raw:
+            del backend_of[service]
+            missing.append(f"service {service}: the lines of its backend changed")
+            waiting.add(service)
         elif backend.slots != running.backends[home].slots:
             del backend_of[service]
             missing.append(f"service {service}: {_slots_changed(running.backends[home].slots, backend.slots)}")
@@ -47,7 +51,9 @@ def place(wanted: Wanted, running: Running, caps: Capabilities, services: Collec
             continue
         backend = wanted.backends[service]
         profile = backend.profile
-        if profile.name not in running.profiles:
+        if backend.raw:
+            missing.append(_declared(service, backend, running))
+        elif profile.name not in running.profiles:
             missing.append(f"service {service} needs a profile that HAProxy has not loaded yet ({profile.name})")
         elif backend.slots:
             missing.append(f"service {service}: {_slots_changed(None, backend.slots)}")
@@ -85,20 +91,22 @@ def layout(
     """
     backend_of = _kept(wanted, running, wanted.backends) if running else {}
     profiles = {p.name: p for p in always} | {b.profile.name: b.profile for b in wanted.backends.values()}
-    used = Counter(b.profile.name for b in wanted.backends.values() if b.profile.dynamic)
+    movable = [b.profile.name for b in wanted.backends.values() if b.profile.dynamic and not b.raw]
+    used, roomy = Counter(movable), {*movable, *(p.name for p in always)}
     slots: dict[str, list[str]] = {}
     taken = set(backend_of.values()) | set(running.placed if running else ())
     if not caps.add_backend:
         for profile in profiles.values():
-            if profile.dynamic:
+            if profile.dynamic and profile.name in roomy:
                 room = used[profile.name] + max(spare, used[profile.name] // 2)
                 names = [f"slot:{profile.name}:{i:03}" for i in range(1, room + len(taken) + 1)]
                 slots[profile.name] = [n for n in names if n not in taken][:room]
     servers_of = {}
     for service, backend in wanted.backends.items():
         if service not in backend_of:
-            free = None if backend.slots else slots.get(backend.profile.name)
-            backend_of[service] = free.pop(0) if free else made_name(service, backend.profile)
+            free = None if backend.slots or backend.raw else slots.get(backend.profile.name)
+            own = backend.raw.name if backend.raw else made_name(service, backend.profile)
+            backend_of[service] = free.pop(0) if free else own
         servers_of[backend_of[service]] = backend
     before = dict(laid or {})
     made = {
@@ -123,7 +131,7 @@ def _spare(name: str, profile: str) -> Backend:
 
 def _laid(name: str, backend: WantedBackend) -> Backend:
     servers = tuple((server.server, server.admin) for server in backend.servers.values())
-    return Backend(name, backend.profile.name, servers, backend.slots)
+    return Backend(name, backend.profile.name, servers, backend.slots, backend.raw)
 
 
 def map_files(wanted: Wanted, backend_of: Mapping[str, str], every_map: tuple[str, ...]) -> dict[str, dict[str, str]]:
@@ -159,10 +167,23 @@ def _kept(wanted: Wanted, running: Running, services: Iterable[str]) -> dict[str
         now = wanted.backends.get(service)
         for backend in running.homes.get(service, ()) if now is not None else ():
             if now and backend in running.backends and running.backends[backend].profile == now.profile.name:
+                declared = running.backends[backend].raw
+                if (declared and declared.name) != (now.raw and now.raw.name):
+                    continue
                 if now.slots and backend.startswith("slot:"):
                     continue  # it would be taken for a free one when the service is gone
                 kept[service] = backend
     return kept
+
+
+def _declared(service: str, backend: WantedBackend, running: Running) -> str:
+    """Why a service with lines of its own waits for a reload."""
+    assert backend.raw
+    if backend.raw.name not in running.homes.get(service, ()):
+        return f"service {service} has lines of its own: its backend {backend.raw.name} must be declared"
+    if backend.static and backend.profile.name == running.backends[backend.raw.name].profile:
+        return f"service {service}: HAProxy takes no such servers at runtime ({backend.static})"
+    return f"service {service}: its lines or its settings changed"
 
 
 def _slots_changed(before: Slots | None, after: Slots | None) -> str:

@@ -18,7 +18,7 @@ class Settled:
     """Who owns what, and who lost what to whom."""
 
     owners: Mapping[str, str] = field(default_factory=dict)  # claim -> service name
-    modes: Mapping[str, Mode] = field(default_factory=dict)  # address of its own -> what is spoken there
+    modes: Mapping[str, str] = field(default_factory=dict)  # address of its own -> what is spoken there
     lost: Mapping[str, Mapping[Route, Problem]] = field(default_factory=dict)  # service name -> its lost routes
 
 
@@ -39,13 +39,15 @@ def claim_of(route: Route, mode: Mode) -> str:
 
 def address_of(listen: str) -> str:
     """Return one spelling for an address: the ways to say "every IPv4 address" all become ":port"."""
+    if listen.startswith("unix@"):
+        return listen
     host, _, port = listen.rpartition(":")
     return f":{port}" if host in ("", "*", "0.0.0.0") and listen else listen  # noqa: S104 - compared, not bound
 
 
-def modes_of(owners: Mapping[str, str]) -> dict[str, Mode]:
+def modes_of(owners: Mapping[str, str]) -> dict[str, str]:
     """Return what is spoken on each address of its own, as far as the claims that somebody owns tell it."""
-    modes: dict[str, Mode] = {}
+    modes: dict[str, str] = {}
     for claim in owners:
         kind, *rest = claim.split(" ")
         if kind == "tcp" or len(rest) > 1:
@@ -89,18 +91,29 @@ def settle(services: Iterable[Service], before: Settled, reserved: Mapping[str, 
     return Settled(owners, modes, lost)
 
 
-def _modes(services: Iterable[Service], before: Mapping[str, Mode]) -> dict[str, Mode]:
-    """Say what is spoken on each address of its own: what was spoken there before, else what the first one speaks."""
-    wanted: dict[str, list[Mode]] = {}
+def _spoken(service: Service) -> str:
+    """What a service speaks on an address of its own. One with lines of its own has its addresses for itself."""
+    return f"{service.mode} of {service.name}" if service.raw is not None else service.mode
+
+
+def _modes(services: Iterable[Service], before: Mapping[str, str]) -> dict[str, str]:
+    """Say what is spoken on each address of its own: that of a service with lines of its own, which the operator said;
+    else what was spoken there before, else what the first one speaks."""
+    wanted: dict[str, list[str]] = {}
     for service in services:
         for route in service.routes:
             if route.listen:
-                wanted.setdefault(address_of(route.listen), []).append(service.mode)
-    return {address: before[address] if before.get(address) in modes else modes[0] for address, modes in wanted.items()}
+                wanted.setdefault(address_of(route.listen), []).append(_spoken(service))
+    modes = {}
+    for address, spoken in wanted.items():
+        own = [each for each in spoken if " of " in each]
+        spoken = own or spoken
+        modes[address] = before[address] if before.get(address) in spoken else spoken[0]
+    return modes
 
 
 def _address_problem(
-    service: Service, route: Route, modes: Mapping[str, Mode], reserved: Mapping[str, str]
+    service: Service, route: Route, modes: Mapping[str, str], reserved: Mapping[str, str]
 ) -> Problem | None:
     address = address_of(route.listen)
     holder = next((who for taken, who in reserved.items() if overlap(address, address_of(taken))), "")
@@ -108,8 +121,12 @@ def _address_problem(
         what = f"cannot listen on {route.listen}: the address belongs to {holder}"
         hint = "Choose another port"
         hint += "." if service.mode == "tcp" else ", or leave `listen` out to be routed by host and path."
-    elif modes[address] != service.mode:
-        ours, theirs = service.mode.upper(), modes[address].upper()
+    elif (spoken := modes[address]) != _spoken(service) and " of " in spoken:
+        owner = spoken.partition(" of ")[2]
+        what = f"cannot listen on {route.listen}: service {owner} has the address for itself, by the configuration"
+        hint = "Choose another port for one of them."
+    elif spoken != _spoken(service):
+        ours, theirs = service.mode.upper(), spoken.upper()
         what = f"cannot speak {ours} on {route.listen}: another service speaks {theirs} there"
         hint = "Choose another port for one of them."
     else:

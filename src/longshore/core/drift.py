@@ -14,7 +14,6 @@ from longshore.core.arrange import made_for
 from longshore.core.render import Admin
 from longshore.core.running import Running, RunningBackend, RunningServer
 from longshore.core.server import Server
-from longshore.core.template import owns
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def differences(running: Running, observed: Observed) -> tuple[str, ...]:
                 found.append(f"server {name}/{server_name} is {seen.admin} instead of {server.admin}")
             if seen.weight != server.weight:
                 found.append(f"server {name}/{server_name} has weight {seen.weight} instead of {server.weight}")
-        others = [other for other in there if other not in backend.servers and not (backend.slots and owns(other))]
+        others = [other for other in there if other not in backend.servers and not backend.theirs(other)]
         found += [f"server {name}/{other} is not ours" for other in others]
     for path, entries in running.maps.items():
         seen_map = observed.maps.get(path, {})
@@ -81,7 +80,7 @@ def correct(running: Running, observed: Observed) -> None:
         if backend is None:
             continue
         known = backend.servers
-        ours = [s for s in seen.values() if not (backend.slots and owns(s.name))]
+        ours = [s for s in seen.values() if not backend.theirs(s.name)]
         backend.servers = {s.name: _server(known.get(s.name), s) for s in ours}
         running.leaving -= {key for key in running.leaving if key[0] == name and key[1] not in seen}
         for server in backend.servers.values():

@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from longshore.core import quote
+from longshore.core import quote, raw_lines
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Mode
 from longshore.core.profile_lines import NOT_FOUND
+from longshore.core.raw import Line, RawFrontend
 from longshore.core.routes import LEVELS
 
-DEFAULTS = {"http": "frontends:http", "tcp": "frontends:tcp"}  # names of the `defaults` sections of frontends
+DEFAULTS: Mapping[Mode, str] = {
+    "http": "frontends:http",
+    "tcp": "frontends:tcp",
+}  # names of the `defaults` sections of frontends
+RAW: Mapping[Mode, str] = {"http": "raw:http", "tcp": "raw:tcp"}  # and of those with the operator's own lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +46,30 @@ class Frontend:
     name: str  # "http", "https", "listen-8080", "tcp-5432"
     mode: Mode
     binds: tuple[Bind, ...]
-    map: str  # the file of its map
+    map: str  # the file of its map; "" if all goes to one backend
+    raw: RawFrontend | None = None  # all goes to one backend, by the operator's own lines
 
 
-def defaults() -> Iterator[str]:
-    """Yield the `defaults` sections of all frontends."""
-    yield f"defaults {DEFAULTS['http']}"
-    yield "    mode http"
-    yield "    timeout client 60s"
-    yield "    timeout http-request 10s"
-    yield "    timeout http-keep-alive 60s"
-    yield "    option idle-close-on-response"  # a reload must not cut off a client that is about to send
-    yield ""
-    yield f"defaults {DEFAULTS['tcp']}"
-    yield "    mode tcp"
-    yield "    timeout client 60s"  # until it is connected; then `timeout tunnel` of the service
-    yield "    option clitcpka"
+_BASE: Mapping[Mode, tuple[str, ...]] = {
+    "http": (
+        "timeout client 60s",
+        "timeout http-request 10s",
+        "timeout http-keep-alive 60s",
+        "option idle-close-on-response",  # a reload must not cut off a client that is about to send
+    ),
+    "tcp": ("timeout client 60s", "option clitcpka"),  # until it is connected; then `timeout tunnel` of the service
+}
+
+
+def defaults(frontends: Iterable[Frontend], own: tuple[Line, ...]) -> Iterator[str]:
+    """Yield the `defaults` sections of all frontends. `own` are the operator's lines for frontends with such."""
+    for mode, name in DEFAULTS.items():
+        yield from ("", f"defaults {name}", f"    mode {mode}")
+        yield from ("    " + line for line in _BASE[mode])
+    for mode in sorted({frontend.mode for frontend in frontends if frontend.raw}):
+        yield from ("", f"defaults {RAW[mode]}", f"    mode {mode}")
+        yield from ("    " + line for line in raw_lines.without_said(_BASE[mode], own))
+        yield from ("    " + quote.line(line.text) for line in own)
 
 
 def section(
@@ -68,17 +81,28 @@ def section(
     of their own for IPv4 and IPv6; `log_service` is the map for the access log, "" without one.
     """
     name = quote.word(frontend.name)
-    yield f"frontend {name} from {DEFAULTS[frontend.mode]}"
+    yield f"frontend {name} from {RAW[frontend.mode] if frontend.raw else DEFAULTS[frontend.mode]}"
     if caps.guid:
         yield f"    guid f:{name}"
     for bind in frontend.binds:
-        yield "    " + _bind(bind, frontend.mode, both)
+        yield "    " + _bind(bind, frontend.mode, both) + (f" {frontend.raw.bind}" if frontend.raw else "").rstrip()
+    if frontend.raw:
+        yield from _raw(frontend.raw, frontend.mode, log_service)
+        return
     if log_service:
         yield "    log global"
         yield f'    log-format "{_log_format(frontend.mode, log_service)}"'
     rules = _http_rules(frontend, https_port) if frontend.mode == "http" else _tcp_rules(frontend)
     for rule in rules:
         yield "    " + rule
+
+
+def _raw(raw: RawFrontend, mode: Mode, log_service: str) -> Iterator[str]:
+    if log_service and not any(line.startswith(("log", "option httplog", "option tcplog")) for line in raw.lines):
+        yield "    log global"
+        yield f'    log-format "{_log_format(mode, log_service)}"'
+    yield from ("    " + quote.line(line) for line in raw.lines)
+    yield f"    default_backend {quote.word(raw.backend)}"
 
 
 def _bind(bind: Bind, mode: Mode, both: frozenset[str]) -> str:

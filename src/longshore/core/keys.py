@@ -23,6 +23,7 @@ class Key:
     example: str
     summary: str
     default: str = ""  # for people
+    operator: Callable[[object], object] | None = None  # how it is read in the operator's own files, if otherwise
 
     @property
     def field(self) -> str:
@@ -66,9 +67,19 @@ _ALL = (
     ),
     Key("strip-path", values.switch, "true", "Remove the matched path before the request goes on.", "false"),
     Key(
-        "listen", values.listed(places.listen), ":8080", "An HTTP address of its own, in place of the common frontends."
+        "listen",
+        values.listed(places.listen),
+        ":8080",
+        "An HTTP address of its own, in place of the common frontends. In files also `unix@/path`, a socket.",
+        operator=values.listed(places.listen_anywhere),
     ),
-    Key("tcp", values.listed(places.listen), ":5432", "A TCP address of its own; the service is not HTTP then."),
+    Key(
+        "tcp",
+        values.listed(places.listen),
+        ":5432",
+        "A TCP address of its own; the service is not HTTP then. In files also `unix@/path`, a socket.",
+        operator=values.listed(places.listen_anywhere),
+    ),
     # where its endpoints are
     Key("port", places.port, "8000", "The container's port.", "its only exposed TCP port"),
     Key(

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from longshore.core.conflicts import Settled, modes_of, settle
 from longshore.core.differing import exchanged
 from longshore.core.model import Policy, Problem, Service, Snapshot
+from longshore.core.raw import Raw
 from longshore.core.twins import Twins
 
 
@@ -39,7 +40,8 @@ class Merger:
 
     `owners` (route claim -> service name) are those of an earlier life, as `Merged.settled.owners` gave them; `twins`
     is what endpoints went by then. `reserved` (address -> who listens there) are addresses that no service may take,
-    such as the configuration's frontends.
+    such as the configuration's frontends. `raw` are the operator's own lines for services, by their names; no source
+    can give any.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Merger:
         owners: Mapping[str, str] | None = None,
         reserved: Mapping[str, str] | None = None,
         twins: Twins | None = None,
+        raw: Mapping[str, Raw] | None = None,
     ) -> None:
+        self.raw = dict(raw or {})
         self._reserved = dict(reserved or {})
         self._last = Merged(settled=Settled(dict(owners or {}), modes_of(owners or {})))
         self._first: dict[str, Service] = {}
@@ -147,6 +151,7 @@ class Merger:
         for name in changed:
             parts = more.get(name) or ([first[name]] if self.twins.concern(name) else [])
             service, differences = unite(parts, self.twins) if parts else (first[name], ())
+            service = self._with_lines(service)
             old = self._united.get(name)
             same_routes = same_routes and old is not None and _claims(old) == _claims(service)
             self._united[name] = service
@@ -154,6 +159,13 @@ class Merger:
             if differences:
                 self._differences[name] = differences
         return same_routes
+
+    def _with_lines(self, service: Service) -> Service:
+        """Add the operator's own lines, which no source can give."""
+        raw = self.raw.get(service.name)
+        if raw is None:
+            return replace(service, raw=None) if service.raw is not None else service
+        return replace(service, raw=raw, routes=service.routes if raw.routed else ())
 
     def _final(self, name: str, settled: Settled) -> Service:
         service = self._united[name]
@@ -204,7 +216,8 @@ def unite(parts: Sequence[Service], twins: Twins | None = None) -> tuple[Service
     sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
     endpoints = (twins or Twins()).unite(lead.name, usable)
     template = next((part.template for part in usable if part.template), None)
-    return replace(lead, endpoints=endpoints, sources=sources, template=template), tuple(problems)
+    ordered = any(part.ordered for part in usable)
+    return replace(lead, endpoints=endpoints, sources=sources, template=template, ordered=ordered), tuple(problems)
 
 
 _DEFAULT = Policy()

@@ -21,6 +21,7 @@ _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&()*+,=:@/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&()*+,=:@/?-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_SOCKET = re.compile(r"unix@/[A-Za-z0-9_./-]{1,89}", re.ASCII)
 LONGEST_PATH = 1024
 _LISTEN = 'write ":8080", "127.0.0.1:8080" or "[::1]:8080"'
 
@@ -96,6 +97,17 @@ def listen(raw: object) -> str:
     if address is None or (":" in address) != bracketed:
         raise RefusedError(f"{shown(word)} is not an address to listen on", _LISTEN)
     return joined(address, int(number))
+
+
+def listen_anywhere(raw: object) -> str:
+    """Read an address to listen on, which may also be a socket's path: "unix@/run/web.sock". For operators alone."""
+    word = text(raw)
+    if not word.startswith("unix@"):
+        return listen(raw)
+    if _SOCKET.fullmatch(word) is None:
+        hint = 'write "unix@/run/web.sock", at most 90 characters: letters, digits, "_", ".", "-" and "/"'
+        raise RefusedError(f"{shown(word)} is not the path of a socket", hint)
+    return word
 
 
 def host(raw: object) -> str:

@@ -9,7 +9,7 @@ cuts them all.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from longshore.core import steps
 from longshore.core.arrange import Places, place
@@ -69,6 +69,8 @@ def plan(running: Running, wanted: Wanted, caps: Capabilities) -> Plan:
         for name in sorted(running.homes.get(service, ())):
             if name not in placed and not waits:
                 _abandon(parts, running, name, moves=service in wanted.backends)
+                if running.backends[name].raw:
+                    reload.append(f"backend {name} is no longer declared: service {service} {_left(service, wanted)}")
     return Plan(parts.ordered(), tuple(dict.fromkeys(reload)), places)
 
 
@@ -93,7 +95,7 @@ def cleanup(running: Running, wanted: Wanted) -> tuple[steps.RuntimeStep, ...]:
     ]
     for name, service in running.placed.items():
         backend = running.backends[name]
-        if backend.servers or backend.slots or name in running.synced or running.led.get(name):
+        if backend.servers or backend.slots or backend.raw or name in running.synced or running.led.get(name):
             continue
         now = wanted.backends.get(service)
         if now is not None and now.profile.name == backend.profile:
@@ -194,11 +196,17 @@ def _abandon(parts: _Parts, running: Running, name: str, *, moves: bool) -> None
             parts.abandon.append(steps.Retire(name, server_name, why))
 
 
+def _left(service: str, wanted: Wanted) -> str:
+    return "has no lines of its own now" if service in wanted.backends else "is gone"
+
+
 def _shape(running: Running, wanted: Wanted) -> tuple[str, ...]:
     """Why HAProxy must be reloaded whatever the services are."""
     reasons = []
-    if running.process != wanted.process:
+    if replace(running.process, raw=wanted.process.raw) != wanted.process:
         reasons.append("global settings changed")
+    elif running.process.raw != wanted.process.raw:
+        reasons.append("lines of haproxy.raw changed")
     now = {f.name: f for f in running.frontends}
     then: Mapping[str, object] = {f.name: f for f in wanted.frontends}
     reasons += [f"new frontend {name}" for name in then if name not in now]

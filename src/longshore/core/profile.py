@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from longshore.core import balance, profile_lines, quote
+from longshore.core import balance, profile_lines, quote, raw_lines
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Mode, Service
 from longshore.core.paths import Paths
+from longshore.core.raw import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,13 @@ class Profile:
     dynamic_cookie: bool = False  # each added server needs `enable dynamic-cookie backend NAME` afterwards (2.6)
 
 
-def profile_of(service: Service, caps: Capabilities, paths: Paths) -> Profile:
-    """Return the profile that a service needs. Pure and cheap: called for every changed service."""
+def profile_of(service: Service, caps: Capabilities, paths: Paths, own: tuple[Line, ...] = ()) -> Profile:
+    """Return the profile that a service needs. Pure and cheap: called for every changed service.
+
+    `own` are the operator's lines for the profile of every service that has lines of its own.
+    """
     policy = service.policy
-    lines = tuple(profile_lines.lines_of(service, caps, paths))
+    lines = tuple(profile_lines.lines_of(service, caps, paths, own))
     algorithm = balance.parse(policy.balance)
     http = service.mode == "http"
     users = policy.auth if http else ()
@@ -42,5 +46,6 @@ def profile_of(service: Service, caps: Capabilities, paths: Paths) -> Profile:
         users=users,
         hold=policy.hold > 0 and caps.lua,
         dynamic=algorithm.runtime or algorithm.hashed,  # `hash-type consistent` makes them so
-        dynamic_cookie=http and bool(policy.sticky) and not caps.server_cookie,
+        dynamic_cookie=(http and bool(policy.sticky) and not caps.server_cookie)
+        or raw_lines.cookie_is_dynamic(service, own, caps),
     )

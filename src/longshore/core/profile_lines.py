@@ -8,25 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from longshore.core import balance, hold, quote
+from longshore.core import balance, hold, quote, raw_lines
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Route, Service
 from longshore.core.paths import Paths
+from longshore.core.raw import Line
 
 _REPEATABLE = "{ method GET HEAD OPTIONS }"  # and rarely with a body: safe to send again on another connection
 _REPLAYABLE = "{ method GET HEAD OPTIONS PUT DELETE TRACE }"  # the same effect when done twice (RFC 9110, 9.2.2)
 
 
-def lines_of(service: Service, caps: Capabilities, paths: Paths) -> Iterator[str]:
-    """Yield the lines of a service's profile, without the mode. Raises ValueError for what HAProxy cannot carry."""
+def lines_of(service: Service, caps: Capabilities, paths: Paths, own: tuple[Line, ...] = ()) -> Iterator[str]:
+    """Yield the lines of a service's profile, without the mode. Raises ValueError for what HAProxy cannot carry.
+
+    `own` are the operator's, for services that have lines of their own: what those check is said by them alone.
+    """
+    own = own if service.raw else ()
+    yield from raw_lines.without_said(_ours(service, caps, paths, own), own)
+    yield from (quote.line(line) for line in raw_lines.with_cookie(service, (line.text for line in own), caps))
+
+
+def _ours(service: Service, caps: Capabilities, paths: Paths, own: tuple[Line, ...]) -> Iterator[str]:
     yield from _balance(service)
     yield from _timeouts(service, caps)
-    yield from _check(service, paths)
+    if service.raw is None:
+        yield from _check(service, paths)
     if service.mode == "http":
         yield from _sticky(service, caps)
         yield from _access(service)
         yield from _strip(service.routes if service.policy.strip_path else ())
-        yield from _repeating(service, caps)
+        yield from _repeating(service, caps, tls=bool(service.policy.server_tls) or raw_lines.speaks_tls(service, own))
     yield from _hold(service, caps)
 
 
@@ -40,7 +51,7 @@ def _balance(service: Service) -> Iterator[str]:
     if algorithm.http and service.mode == "tcp":
         raise ValueError(f"balance {algorithm.word} reads HTTP requests, and service {service.name} is TCP")
     yield f"balance {algorithm.word}"
-    if algorithm.hashed:
+    if algorithm.hashed or service.raw is not None:
         yield "hash-type consistent"  # the other kind takes no servers at runtime
 
 
@@ -123,19 +134,18 @@ def _strip(routes: tuple[Route, ...]) -> Iterator[str]:
         yield f'http-request set-path "/%[path,field({depth + 2},/,0)]"{condition}'
 
 
-def _repeating(service: Service, caps: Capabilities) -> Iterator[str]:
+def _repeating(service: Service, caps: Capabilities, *, tls: bool) -> Iterator[str]:
     """Lose nothing, and repeat nothing that must not be.
 
     A kept connection may be closed by the server in the moment in which a request is sent on it. Requests that can be
     repeated are (`retry-on`); the others get a connection of their own, by a name that no other connection has.
     """
-    policy = service.policy
     yield "retry-on conn-failure empty-response"
     yield f"http-request disable-l7-retry unless {_REPLAYABLE}"
-    if policy.server_tls and not caps.pool_conn_name:
+    if tls and not caps.pool_conn_name:
         yield "option http-server-close"  # the SNI is real here, so no connection can be told apart: keep none
         return
-    if policy.server_tls:
+    if tls:
         yield "http-request set-var(txn.fresh) req.hdr(host),host_only"
     yield f"http-request set-var(txn.fresh) uuid unless {_REPEATABLE}"
     yield f"http-request set-header Connection close unless {_REPEATABLE}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from longshore.core.model import Problem, Service
+from longshore.core.raw import RawProcess
 from longshore.core.running import Running
 from longshore.core.wanted import Wanted, own_frontends
 
@@ -20,6 +21,7 @@ class Quarantine:
 
     _good: dict[str, Service] = field(default_factory=dict)  # versions that HAProxy took
     _aside: dict[str, tuple[Service, str]] = field(default_factory=dict)  # the refused version, and HAProxy's words
+    _blamed: dict[str, Problem] = field(default_factory=dict)  # of these, those with lines of their own that are meant
     _trial: str = ""  # the one that is being tried alone
     _untried: list[str] = field(default_factory=list)
 
@@ -29,6 +31,7 @@ class Quarantine:
             return services
         for name in self._aside.keys() - {service.name for service in services}:
             del self._aside[name]
+            self._blamed.pop(name, None)
             self._good.pop(name, None)
             self._trial = "" if self._trial == name else self._trial
         given = []
@@ -36,6 +39,7 @@ class Quarantine:
             refused = self._aside.get(service.name)
             if refused and not _same_shape(refused[0], service):
                 del self._aside[service.name]
+                self._blamed.pop(service.name, None)
                 refused = None
             if refused is None or service.name == self._trial:
                 given.append(service)
@@ -59,6 +63,16 @@ class Quarantine:
             self._untried = [s.name for s in new] if len(new) > 1 else []
         return True
 
+    def blame(self, services: Iterable[Service], problems: Iterable[Problem]) -> bool:
+        """HAProxy refused lines of these services, and said which: nobody else is suspected."""
+        said = {problem.service: problem for problem in reversed(tuple(problems))}
+        found = [service for service in services if service.name in said and service.name not in self._blamed]
+        for service in found:
+            self._aside[service.name] = (service, said[service.name].what)
+            self._blamed[service.name] = said[service.name]
+            self._trial = "" if self._trial == service.name else self._trial
+        return bool(found)
+
     def taken(self, services: Iterable[Service]) -> bool:
         """HAProxy took what was given: `services` are those that are other than last time.
 
@@ -66,6 +80,7 @@ class Quarantine:
         """
         if self._trial:
             self._aside.pop(self._trial, None)
+            self._blamed.pop(self._trial, None)
             self._trial = ""
         for service in services:
             if service.name not in self._aside:
@@ -87,15 +102,45 @@ class Quarantine:
     def problems(self) -> tuple[Problem, ...]:
         """What people must know of those set aside."""
         return tuple(
-            Problem(
-                f"service {name}",
-                f"HAProxy does not accept it: {why}",
-                "Its last version that worked stays in use." if name in self._good else "The others are not affected.",
-                name,
-            )
+            self._problem(name, why)
             for name, (_, why) in self._aside.items()
             if name != self._trial and name not in self._untried
         )
+
+    def _problem(self, name: str, why: str) -> Problem:
+        known = self._blamed.get(name)
+        where, what = (known.where, known.what) if known else (f"service {name}", f"HAProxy does not accept it: {why}")
+        hint = "Its last version that worked stays in use." if name in self._good else "The others are not affected."
+        return Problem(where, what, hint, name)
+
+
+@dataclass(slots=True)
+class LineGate:
+    """The process's own lines: those that HAProxy refused are not given to it again, the last good ones are."""
+
+    problems: tuple[Problem, ...] = ()
+    _refused: RawProcess | None = None
+    _good: RawProcess | None = None
+
+    def admit(self, said: RawProcess) -> RawProcess:
+        """What HAProxy should be given."""
+        if self._refused == said and self._good is not None:
+            return self._good
+        self._refused, self.problems = None, ()
+        return said
+
+    def refused(self, given: RawProcess, running: RawProcess | None, problems: tuple[Problem, ...]) -> bool:
+        """HAProxy refused lines among those given. False if there are no good ones to go back to."""
+        good = self._good or running
+        self.problems = problems or self.problems
+        if not problems or good is None or good == given:
+            return False
+        self._refused, self._good = given, good
+        return True
+
+    def taken(self, given: RawProcess) -> None:
+        """HAProxy took them."""
+        self._good = given
 
 
 def suspects(services: Iterable[Service], wanted: Wanted, running: Running | None) -> list[Service]:
@@ -118,4 +163,6 @@ def _same_shape(one: Service, other: Service) -> bool:
     """Whether two versions would be refused alike: endpoints come and go, the rest decides."""
     if one is other:
         return True
-    return (one.mode, one.routes, one.policy, one.template) == (other.mode, other.routes, other.policy, other.template)
+    return (one.mode, one.routes, one.policy, one.template, one.raw) == (
+        *(other.mode, other.routes, other.policy, other.template, other.raw),
+    )

@@ -6,6 +6,7 @@ refusal by HAProxy is told at that place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,3 +48,39 @@ class RawProcess:
     globals: tuple[Line, ...] = ()
     defaults: tuple[Line, ...] = ()  # for raw services and for the sections
     sections: tuple[RawSection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RawBackend:
+    """A declared backend, as far as it is the operator's."""
+
+    name: str
+    lines: tuple[str, ...] = ()
+
+    def owns(self, server: str) -> bool:
+        """Whether a server of it stands in these lines: longshore leaves it alone."""
+        words = [line.split() for line in self.lines]
+        if any(each[:2] == ["server", server] for each in words):
+            return True
+        prefixes = [each[1] for each in words if each[0] == "server-template" and len(each) > 1]
+        return any(server.startswith(prefix) and server.removeprefix(prefix).isdigit() for prefix in prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrontend:
+    """A frontend that takes every request of its address to one declared backend."""
+
+    backend: str
+    bind: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RawSaid:
+    """All lines of the operator's own: of the process, and of services by their names."""
+
+    process: RawProcess = RawProcess()
+    services: Mapping[str, Raw] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.services) or self.process != RawProcess()

@@ -54,7 +54,7 @@ def remember(before: Remembered, merged: Merged, now: float, forget_after: float
         service = _without_claimed(known.service, merged.settled)
         waits = name in troubled or any(source in merged.stale for source in service.sources)
         since = now if waits else known.since
-        if service.routes and now - since < forget_after:
+        if service.routes and service.raw is None and now - since < forget_after:
             kept[name] = known if (service, since) == (known.service, known.since) else Kept(service, since)
         else:
             forgotten.append(name)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from longshore.core import frontend, quote, template
+from longshore.core import frontend, quote, raw_lines, template
 from longshore.core.capabilities import Capabilities
 from longshore.core.frontend import Bind, Frontend
 from longshore.core.paths import Paths
 from longshore.core.profile import Profile
 from longshore.core.profile_lines import userlist_of
+from longshore.core.raw import Line, RawBackend, RawProcess
 from longshore.core.server import Server
 from longshore.core.template import Slots
 
@@ -33,7 +34,7 @@ class Process:
     access_log: bool = False  # one line per request to stdout
     threads: int | None = None  # None: HAProxy's choice
     hard_stop_after: float = 3600.0  # seconds that an old process may live after a reload
-    extra: tuple[str, ...] = ()  # further lines of the global section, the operator's own
+    raw: RawProcess = field(default_factory=RawProcess)  # the operator's own lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Backend:
     profile: str  # name of its profile
     servers: tuple[tuple[Server, Admin], ...] = ()
     slots: Slots | None = None
+    raw: RawBackend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def maps_of(layout: Layout) -> tuple[str, ...]:
     """Return the files of the maps that the configuration reads: they must exist, empty or not."""
     paths = layout.process.paths
     own = {paths.route_map(""), paths.tcp_map, paths.check_path_map, paths.check_host_map, paths.service_map}
-    return tuple(sorted(own | {frontend.map for frontend in layout.frontends}))
+    return tuple(sorted(own | {frontend.map for frontend in layout.frontends if frontend.map}))
 
 
 def first_files(paths: Paths) -> Mapping[str, str]:
@@ -77,7 +79,11 @@ def render(layout: Layout, caps: Capabilities, texts: Texts | None = None) -> st
 
     `texts` is a memory from one time to the next, as long as the capabilities are the same.
     """
-    lines = ["# Written by longshore. Changes made here are lost.", *_global(layout, caps), "", *frontend.defaults()]
+    lines = [
+        "# Written by longshore. Changes made here are lost.",
+        *_global(layout, caps),
+        *frontend.defaults(layout.frontends, layout.process.raw.defaults),
+    ]
     for users in sorted({profile.users for profile in layout.profiles if profile.users}):
         lines += ["", *_userlist(users)]
     slots = [backend.slots for backend in layout.backends if backend.slots]
@@ -97,35 +103,41 @@ def render(layout: Layout, caps: Capabilities, texts: Texts | None = None) -> st
     if texts is not None:
         texts.clear()
         texts.update(made)
+    lines += _sections(layout.process.raw)
     return "\n".join(lines) + "\n"
 
 
 def _global(layout: Layout, caps: Capabilities) -> Iterator[str]:
-    process, paths = layout.process, layout.process.paths
+    own = layout.process.raw.globals
     yield "global"
-    yield f"    maxconn {process.max_connections}"
+    yield from ("    " + line for line in raw_lines.without_said(_ours(layout, caps), own))
+    yield from _lines(own)
+
+
+def _ours(layout: Layout, caps: Capabilities) -> Iterator[str]:
+    process, paths = layout.process, layout.process.paths
+    yield f"maxconn {process.max_connections}"
     if process.threads is not None:
-        yield f"    nbthread {process.threads}"
+        yield f"nbthread {process.threads}"
     for keyword, value in (("user", process.user), ("group", process.group)):
         if value:
-            yield f"    {keyword} {quote.quote(value)}"
-    yield f"    hard-stop-after {quote.duration(process.hard_stop_after)}"
-    yield f"    stats socket {paths.socket} mode 600 level admin expose-fd listeners"
-    yield "    stats timeout 1h"
-    yield "    stats maxconn 100"
-    yield f"    server-state-file {paths.server_state}"
+            yield f"{keyword} {quote.quote(value)}"
+    yield f"hard-stop-after {quote.duration(process.hard_stop_after)}"
+    yield f"stats socket {paths.socket} mode 600 level admin expose-fd listeners"
+    yield "stats timeout 1h"
+    yield "stats maxconn 100"
+    yield f"server-state-file {paths.server_state}"
     if caps.stats_file:
-        yield f"    stats-file {paths.stats}"
+        yield f"stats-file {paths.stats}"
     if process.access_log:
-        yield "    log stdout format raw local0"
+        yield "log stdout format raw local0"
     if caps.openssl:
-        yield "    ssl-default-bind-options ssl-min-ver TLSv1.2"
+        yield "ssl-default-bind-options ssl-min-ver TLSv1.2"
     if any(profile.hold for profile in layout.profiles):
         if caps.series >= (3, 1):
-            yield "    tune.lua.bool-sample-conversion normal"  # must be chosen, and before the script is loaded
-        yield "    tune.lua.session-timeout 24d"  # 2.6 counts the time that is slept
-        yield f"    lua-load-per-thread {paths.lua}"
-    yield from ("    " + quote.line(line) for line in process.extra)
+            yield "tune.lua.bool-sample-conversion normal"  # must be chosen, and before the script is loaded
+        yield "tune.lua.session-timeout 24d"  # 2.6 counts the time that is slept
+        yield f"lua-load-per-thread {paths.lua}"
 
 
 def _userlist(users: tuple[str, ...]) -> Iterator[str]:
@@ -172,10 +184,23 @@ def _backend(backend: Backend, caps: Capabilities) -> Iterator[str]:
     yield f"backend {name} from {quote.word(backend.profile)}"
     if caps.guid:
         yield f"    guid b:{name}"
+    yield from ("    " + quote.line(line) for line in (backend.raw.lines if backend.raw else ()))
     for server, admin in backend.servers:
         yield f"    server {quote.word(server.name)} {_definition(server, admin)}"
     if backend.slots:
         yield "    " + quote.line(backend.slots.line)
+
+
+def _sections(raw: RawProcess) -> Iterator[str]:
+    """The operator's own sections, behind the defaults they share."""
+    if raw.sections:
+        yield from ("", "defaults", *_lines(raw.defaults))
+    for section in raw.sections:
+        yield from ("", quote.line(section.title.text), *_lines(section.lines))
+
+
+def _lines(lines: tuple[Line, ...]) -> Iterator[str]:
+    return ("    " + quote.line(line.text) for line in lines)
 
 
 def _definition(server: Server, admin: Admin) -> str:

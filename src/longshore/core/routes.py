@@ -13,10 +13,13 @@ First the host itself is looked up, then "*." and its parents (at most LEVELS of
 
 from __future__ import annotations
 
+import re
+
 from longshore.core import quote
 from longshore.core.model import Mode, Route
 
 _ANY = ("", "*", "0.0.0.0")  # noqa: S104 - compared, nothing is bound here
+SOCKET = "unix@"  # how an address begins that is the path of a socket; only the operator may say one
 LEVELS = 6  # parent domains that are tried: *.b.c for a.b.c is the first
 
 
@@ -33,6 +36,9 @@ def frontend_of(route: Route, mode: Mode = "http") -> str:
 
     "" means the HTTP(S) frontends of the configuration. Raises ValueError for what is no address.
     """
+    if route.listen.startswith(SOCKET):
+        path = quote.path(route.listen.removeprefix(SOCKET))
+        return quote.word(f"{'tcp' if mode == 'tcp' else 'listen'}-{_tail(path)}-{quote.digest(path)}")
     if not route.listen:
         if mode == "tcp":
             raise ValueError("a TCP route needs an address to listen on")
@@ -43,6 +49,10 @@ def frontend_of(route: Route, mode: Mode = "http") -> str:
     host = host.strip("[]").replace(":", "_")
     kind = "tcp" if mode == "tcp" else "listen"
     return quote.word(f"{kind}-{port}" if host in _ANY else f"{kind}-{host}-{port}")
+
+
+def _tail(path: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.rpartition("/")[2])[:60] or "socket"
 
 
 def hosts_tried(host: str) -> tuple[str, ...]:

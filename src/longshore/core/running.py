@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from longshore.core import steps
 from longshore.core.profile import Profile
+from longshore.core.raw import RawBackend
 from longshore.core.render import Admin, Frontend, Layout, Process
 from longshore.core.server import Server
-from longshore.core.template import Slots
+from longshore.core.template import Slots, owns
 from longshore.core.wanted import WantedBackend
 
 
@@ -35,6 +36,11 @@ class RunningBackend:
     servers: dict[str, RunningServer] = field(default_factory=dict)
     published: bool = True
     slots: Slots | None = None  # the servers of these are in no mirror
+    raw: RawBackend | None = None  # declared, with lines of the operator's own
+
+    def theirs(self, server: str) -> bool:
+        """Whether a server is none of ours: HAProxy found it itself, or the operator wrote it."""
+        return bool(self.slots and owns(server)) or bool(self.raw and self.raw.owns(server))
 
 
 @dataclass(slots=True)
@@ -140,7 +146,11 @@ def from_layout(layout: Layout, maps: Mapping[str, Mapping[str, str]], placed: M
         profiles={p.name: p for p in layout.profiles},
         backends={
             b.name: RunningBackend(
-                b.name, b.profile, {s.name: RunningServer(s, admin, s.weight) for s, admin in b.servers}, slots=b.slots
+                b.name,
+                b.profile,
+                {s.name: RunningServer(s, admin, s.weight) for s, admin in b.servers},
+                slots=b.slots,
+                raw=b.raw,
             )
             for b in layout.backends
         },

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from longshore.core import quote
+from longshore.core import quote, raw_lines
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Endpoint, Service
+from longshore.core.raw import Line
 
 BACKUP = "-b"  # at the end of the name of a backup: the hash before it is that of the same server without `backup`
 
@@ -49,27 +50,35 @@ class Server:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-def server_of(service: Service, endpoint: Endpoint, caps: Capabilities) -> Server:
-    """Return the server for one endpoint of a service."""
+def server_of(service: Service, endpoint: Endpoint, caps: Capabilities, own: tuple[Line, ...] = ()) -> Server:
+    """Return the server for one endpoint of a service. `own` as in `profile_of`."""
     address = quote.word(endpoint.address)
-    options = options_of(service, caps)
+    options, weight = options_of(service, caps, own), None
+    if service.raw is not None:
+        words, weight = raw_lines.server_words(service, endpoint, own)
+        options += words
     watch = _watch(service)
     digest = quote.digest(endpoint.id, address, str(endpoint.port), *options, *watch)
     options += watch if service.policy.only or not endpoint.backup else ()
-    if service.policy.sticky and service.mode == "http" and caps.server_cookie:
-        options.append(f"cookie {digest}")
+    if service.mode == "http" and caps.server_cookie:
+        if service.raw is not None and service.raw.cookie and raw_lines.has_cookie(service, own):
+            options.append(f"cookie {raw_lines.cookie_value(service, endpoint)}")
+        elif service.policy.sticky:
+            options.append(f"cookie {digest}")
     shown = re.sub(r"[^A-Za-z0-9_.-]+", "-", endpoint.name).strip("-.")[:60] or "endpoint"
     if endpoint.backup:
         options.append("backup")
         digest += BACKUP
-    return Server(f"{shown}.{digest}", address, endpoint.port, " ".join(options), endpoint.weight)
+    weight = endpoint.weight if weight is None else weight
+    return Server(f"{shown}.{digest}", address, endpoint.port, " ".join(options), weight)
 
 
-def options_of(service: Service, caps: Capabilities) -> list[str]:
-    """The words that all servers of a service have in common."""
+def options_of(service: Service, caps: Capabilities, own: tuple[Line, ...] = ()) -> list[str]:
+    """The words that all servers of a service have in common, without the operator's own."""
     policy = service.policy
     options: list[str] = []
-    if policy.check.kind != "none":
+    checked = policy.check.kind != "none" and service.raw is None  # lines of its own say how it is checked
+    if checked:
         fast = quote.duration(min(1.0, policy.check.interval))
         options.append(
             f"check inter {quote.duration(policy.check.interval)} fastinter {fast} downinter {fast} "
@@ -83,9 +92,9 @@ def options_of(service: Service, caps: Capabilities) -> list[str]:
         options.append(
             "ssl verify none" if policy.server_tls == "insecure" else "ssl verify required ca-file @system-ca"
         )
-        if policy.check.kind != "none":
+        if checked:
             options.append("check-ssl")
-    options += _connections(service, caps)
+    options += _connections(service, caps, tls=bool(policy.server_tls) or raw_lines.speaks_tls(service, own))
     return options
 
 
@@ -97,10 +106,11 @@ def _watch(service: Service) -> tuple[str, ...]:
     """
     policy = service.policy
     levels = policy.prefer or policy.only or any(each.percent == 0 for each in policy.zone_weights)
-    return ("observe layer4 error-limit 1 on-error mark-down",) if levels and policy.check.kind != "none" else ()
+    checked = policy.check.kind != "none" and service.raw is None
+    return ("observe layer4 error-limit 1 on-error mark-down",) if levels and checked else ()
 
 
-def _connections(service: Service, caps: Capabilities) -> list[str]:
+def _connections(service: Service, caps: Capabilities, *, tls: bool) -> list[str]:
     """How connections to this server are kept and re-used; see `profile_lines.repeating` for the other half."""
     if service.mode != "http":
         return []
@@ -108,7 +118,7 @@ def _connections(service: Service, caps: Capabilities) -> list[str]:
     if caps.pool_conn_name:
         options.append("pool-conn-name var(txn.fresh)")
     else:
-        if not service.policy.server_tls:
+        if not tls:
             options.append("sni var(txn.fresh)")
         options.append(
             "pool-max-conn -1 pool-purge-delay 5s"

@@ -90,10 +90,11 @@ _HTTP_CHECK_ONLY = ("check-method", "check-host", "check-status", "check-expect"
 _CHECK_ONLY = ("check-interval", "check-timeout", "check-rise", "check-fall")
 
 
-def check(pairs: Mapping[str, object]) -> tuple[Spec | None, tuple[Fault, ...]]:
+def check(pairs: Mapping[str, object], *, operator: bool = False) -> tuple[Spec | None, tuple[Fault, ...]]:
     """Parse keys and values. Gives the Spec, or None and everything that is wrong.
 
     Values may be text (labels) or text, numbers, switches and lists (YAML). `enable: false` needs nothing else right.
+    `operator`: they stand in a file of the operator's, who may listen on sockets.
     """
     faults: list[Fault] = []
     read: dict[str, Any] = {}
@@ -105,7 +106,8 @@ def check(pairs: Mapping[str, object]) -> tuple[Spec | None, tuple[Fault, ...]]:
             faults.append(Fault(name, what, "" if guess else "the reference of keys lists all that exist"))
             continue
         try:
-            read[key.field] = key.parse(raw)
+            parse = key.operator if operator and key.operator else key.parse
+            read[key.field] = parse(raw)
         except RefusedError as refusal:
             faults.append(Fault(name, str(refusal), refusal.hint))
     if read.get("enable") is False:

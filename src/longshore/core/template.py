@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from longshore.core import quote
+from longshore.core import quote, raw_lines
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Resolvers, Service
+from longshore.core.raw import Line
 from longshore.core.server import options_of
 
 PREFIX = "slot-"  # of their names; a server of ours has a "." and a hash in it
@@ -26,7 +27,7 @@ class Slots:
     resolvers: Resolvers
 
 
-def slots_of(service: Service, caps: Capabilities) -> Slots | None:
+def slots_of(service: Service, caps: Capabilities, own: tuple[Line, ...] = ()) -> Slots | None:
     """The slots of a service, if HAProxy finds its endpoints. Raises ValueError for what HAProxy cannot carry."""
     template = service.template
     if template is None:
@@ -35,13 +36,17 @@ def slots_of(service: Service, caps: Capabilities) -> Slots | None:
     words = [f"server-template {PREFIX} {template.slots} {name}:{template.port}"]
     if not template.port:
         words = [f"server-template {PREFIX} {template.slots} {name}", "resolve-opts allow-dup-ip"]  # ports may differ
-    words += options_of(service, caps)
+    words += options_of(service, caps, own)
+    weight = None
+    if service.raw is not None:
+        theirs, weight = raw_lines.server_words(service, None, own)
+        words += theirs
     words += ["backup"] if template.backup else []
     words += [
         f"resolvers {name_of(template.resolvers)}",
         f"resolve-prefer {template.resolvers.prefer}",
         "init-addr last,none",  # after a reload they go on with what they had; at a start, nothing waits for DNS
-        f"weight {template.weight}",
+        f"weight {template.weight if weight is None else weight}",
     ]
     return Slots(" ".join(words), template.resolvers)
 

@@ -7,13 +7,14 @@ it turns each service into its backend once and again only when the service, its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from longshore.core import hold
+from longshore.core import hold, raw_lines
 from longshore.core.capabilities import Capabilities
 from longshore.core.model import Endpoint, EndpointState, Problem, Route, Service
 from longshore.core.overrides import Overrides
 from longshore.core.profile import Profile, profile_of
+from longshore.core.raw import Line, Raw, RawBackend
 from longshore.core.render import Admin, Bind, Frontend, Paths, Process
 from longshore.core.routes import frontend_of, map_key
 from longshore.core.server import Server, server_of
@@ -43,6 +44,8 @@ class WantedBackend:
     routes: tuple[tuple[str, str], ...]  # the value is the backend's name
     data: tuple[tuple[str, str], ...]  # map file and value; the key is the backend's name
     slots: Slots | None = None  # servers that HAProxy finds itself
+    raw: RawBackend | None = None  # the operator's lines in it: it is declared, by a name of its own
+    static: str = ""  # why HAProxy takes no servers of it at runtime, in its own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Wanter:
 
     caps: Capabilities
     paths: Paths
+    own: tuple[Line, ...] = ()  # the operator's, for the profiles of services with lines of their own
+    _static: dict[str, tuple[Raw, str]] = field(default_factory=dict)  # whose servers HAProxy refused at runtime
     _known: dict[str, tuple[Service, object, frozenset[str], WantedBackend]] = field(default_factory=dict)
     _servers: dict[str, tuple[Service, Profile, dict[str, Server]]] = field(default_factory=dict)
 
@@ -96,14 +101,27 @@ class Wanter:
                 servers[server.name] = WantedServer(server, admin, endpoint.id, endpoint.reason or "discovered")
         if profile.hold and not any(e.backup and e.id in admitted for e in service.endpoints):
             servers[hold.NOBODY.name] = WantedServer(hold.NOBODY, "ready", "", "requests wait while nobody else is up")
-        slots = slots_of(service, self.caps)
+        slots = slots_of(service, self.caps, self.own)
         if known and known[3].slots and not slots and service.endpoints and not admitted:
             slots = known[3].slots  # HAProxy goes on looking for them until one of ours may serve
-        backend = WantedBackend(service.name, profile, servers, self._routes(service), self._data(service), slots)
+        raw, static = raw_lines.backend_of(service, self.own, self.caps), self._refused(service, servers)
+        if static:
+            profile = replace(profile, dynamic=False)
+        backend = WantedBackend(
+            service.name, profile, servers, self._routes(service), self._data(service), slots, raw, static
+        )
         if known and known[3] == backend:
             backend = known[3]
         self._known[service.name] = (service, said, admitted, backend)
         return backend
+
+    def declare(self, service: Service, why: str) -> bool:
+        """Take no servers of this service at runtime any more: HAProxy refused one. False if that is known already."""
+        if service.raw is None or self._static.get(service.name, (None, ""))[0] == service.raw:
+            return False
+        self._static[service.name] = service.raw, why
+        self._known.pop(service.name, None)
+        return True
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop the memory of services that are gone."""
@@ -115,19 +133,33 @@ class Wanter:
         known = self._servers.get(service.name)
         if known and known[0] is service:
             return known[1], known[2]
-        alike = known and (known[0].mode, known[0].policy) == (service.mode, service.policy)
+        alike = known and (known[0].mode, known[0].policy, known[0].raw) == (service.mode, service.policy, service.raw)
         before = {e.id: e for e in known[0].endpoints} if known and alike else {}
         old = known[2] if known else {}
         servers = {
-            e.id: old[e.id] if before.get(e.id) is e else server_of(service, e, self.caps) for e in service.endpoints
+            e.id: old[e.id] if before.get(e.id) is e else server_of(service, e, self.caps, self.own)
+            for e in service.endpoints
         }
         same = known and alike and (known[0].routes, known[0].template) == (service.routes, service.template)
-        profile = known[1] if known and same else profile_of(service, self.caps, self.paths)
+        profile = known[1] if known and same else profile_of(service, self.caps, self.paths, self.own)
         self._servers[service.name] = (service, profile, servers)
         return profile, servers
 
     def _routes(self, service: Service) -> tuple[tuple[str, str], ...]:
-        return tuple((_map(route, service, self.paths), map_key(route, service.mode)) for route in service.routes)
+        """The keys that lead there. A frontend that is all its own needs none."""
+        routes = [route for route in service.routes if service.raw is None or not route.listen]
+        return tuple((_map(route, service, self.paths), map_key(route, service.mode)) for route in routes)
+
+    def _refused(self, service: Service, servers: Mapping[str, WantedServer]) -> str:
+        """Why HAProxy takes no servers of a declared backend at runtime; "" if it does."""
+        if service.raw is None:
+            return ""
+        raw, why = self._static.get(service.name, (None, ""))
+        if raw == service.raw:
+            return why
+        if all(raw_lines.at_runtime(each.server.options) for each in servers.values()):
+            return ""
+        return "quotes and backslashes cannot be told to it"
 
     def _data(self, service: Service) -> tuple[tuple[str, str], ...]:
         check = service.policy.check
@@ -146,7 +178,9 @@ def own_frontends(services: Iterable[Service], paths: Paths, taken: Mapping[str,
         for route in service.routes:
             name = frontend_of(route, service.mode)
             if name and name not in frontends and route.listen not in taken:
-                frontends[name] = Frontend(name, service.mode, (Bind(route.listen),), _map(route, service, paths))
+                raw = raw_lines.frontend_of(service)
+                path = "" if raw else _map(route, service, paths)
+                frontends[name] = Frontend(name, service.mode, (Bind(route.listen),), path, raw)
     return tuple(frontends[name] for name in sorted(frontends))
 
 

@@ -63,8 +63,14 @@ def parse(said: str, lines: list[str]) -> tuple[ConfigFault, ...]:
             number = int(place[2])
             text = (text[: place.start()].removesuffix("parsing ") + text[place.end() :]).strip()
         source = lines[number - 1] if 0 < number <= len(lines) else ""
-        faults.append(ConfigFault(number, text, source.strip()[:200], fatal=kind == "ALERT"))
+        section = _section(lines[:number]) if source else ""
+        faults.append(ConfigFault(number, text, source.strip()[:200], section, fatal=kind == "ALERT"))
     return tuple(faults)
+
+
+def _section(lines: list[str]) -> str:
+    """The first line of the section that ends with these lines; lines of ours inside one are indented."""
+    return next((line for line in reversed(lines) if line[:1].strip() and not line.startswith("#")), "")
 
 
 def _lines(path: str) -> list[str]:

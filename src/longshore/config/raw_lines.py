@@ -1,0 +1,145 @@
+"""The operator's own lines, checked as a whole and taken into the core with the places where they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from longshore.config.document import Document
+from longshore.config.problems import ConfigProblem, Path
+from longshore.config.raw import OURS, ServiceRaw, backend_name
+from longshore.config.schema import Config
+from longshore.core import places
+from longshore.core.conflicts import address_of
+from longshore.core.raw import Line, Raw, RawProcess, RawSaid, RawSection
+from longshore.core.spec import Spec
+from longshore.core.values import RefusedError
+
+_PROXIES = ("listen", "frontend", "backend")
+
+
+def own_lines(config: Config, specs: Mapping[str, Spec], document: Document) -> RawSaid:
+    """All lines of the operator's own."""
+    raw, path = config.haproxy.raw, ("haproxy", "raw")
+    sections = []
+    for title, lines in raw.sections.items():
+        here = (*path, "sections", title)
+        place = str(document.place(here, key=True))
+        sections.append(RawSection(Line(title, place), _lines(lines, here, document)))
+    process = RawProcess(
+        _lines(raw.global_, (*path, "global"), document),
+        _lines(raw.defaults, (*path, "defaults"), document),
+        tuple(sections),
+    )
+    services = {
+        name: _service(name, service.raw, specs[name], document)
+        for name, service in config.services.items()
+        if service.raw is not None and name in specs
+    }
+    return RawSaid(process, services)
+
+
+def check_own_lines(config: Config, specs: Mapping[str, Spec], document: Document) -> list[ConfigProblem]:
+    """What is wrong with lines that are all right by themselves: names and addresses used twice, and frontends that
+    nothing makes."""
+    return [
+        *_names(config, document),
+        *_frontends(config, specs, document),
+        *_addresses(config, specs, document),
+    ]
+
+
+def listens_of(lines: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """The addresses of the `bind` lines of a section, as far as they are IP addresses, with the number of the line."""
+    for index, line in enumerate(lines):
+        words = line.split()
+        for address in words[1].split(",") if words[0] == "bind" and len(words) > 1 else ():
+            try:
+                yield index, places.listen(address)
+            except RefusedError:
+                continue
+
+
+def _lines(texts: tuple[str, ...], path: Path, document: Document) -> tuple[Line, ...]:
+    return tuple(Line(text, str(document.place((*path, index)))) for index, text in enumerate(texts))
+
+
+def _service(name: str, raw: ServiceRaw, spec: Spec, document: Document) -> Raw:
+    path = ("services", name, "raw")
+    bind, server = (
+        Line(text, str(document.place((*path, key)))) if text else Line()
+        for key, text in (("bind", raw.bind), ("server", raw.server))
+    )
+    return Raw(
+        raw.name or name,
+        _lines(raw.frontend, (*path, "frontend"), document),
+        _lines(raw.backend, (*path, "backend"), document),
+        bind,
+        server,
+        raw.cookie or "",
+        routed=bool(spec.tcp or spec.listen or spec.host or spec.path),
+        place=str(document.place(path, key=True)),
+    )
+
+
+def _names(config: Config, document: Document) -> Iterator[ConfigProblem]:
+    """A name is one proxy's: HAProxy from 3.4 refuses even a frontend and a backend of one name."""
+    taken: dict[str, Path] = {name: ("frontends", name) for name in config.frontends}
+    taken.setdefault("stats", ("haproxy", "stats"))
+    for title in config.haproxy.raw.sections:
+        kind, *words = title.split()
+        if kind in _PROXIES and words:
+            path: Path = ("haproxy", "raw", "sections", title)
+            yield from _taken(words[0], path, taken, document)
+    for name, service in config.services.items():
+        if service.raw is None:
+            continue
+        path = ("services", name, "raw", "name") if service.raw.name else ("services", name, "raw")
+        if service.raw.name is None:
+            try:
+                backend_name(name)
+            except RefusedError:
+                what = f"a backend cannot be named {name}: names that start with {', '.join(OURS)} are longshore's"
+                yield ConfigProblem(document.place(path, key=True), what, path, "say another `name`")
+        yield from _taken(service.raw.name or name, path, taken, document)
+
+
+def _taken(name: str, path: Path, taken: dict[str, Path], document: Document) -> Iterator[ConfigProblem]:
+    if (other := taken.setdefault(name, path)) != path:
+        place = document.place(other, key=True)
+        what = f"the name {name} is that of another frontend or backend ({place})"
+        yield ConfigProblem(document.place(path, key=path[-1] != "name"), what, path, "choose another name")
+
+
+def _frontends(config: Config, specs: Mapping[str, Spec], document: Document) -> Iterator[ConfigProblem]:
+    """A frontend of its own takes every request of its address; without an address there is none."""
+    for name, service in config.services.items():
+        raw, spec = service.raw, specs.get(name)
+        if raw is None or spec is None:
+            continue
+        if not (spec.listen or spec.tcp):
+            for key in ("frontend", "bind"):
+                if getattr(raw, key):
+                    path: Path = ("services", name, "raw", key)
+                    hint = "say `listen` (HTTP) or `tcp` in the service"
+                    yield ConfigProblem(document.place(path, key=True), "has no frontend of its own", path, hint)
+        for key in ("host", "path", "strip-path"):
+            if spec.listen and key in spec.given:
+                path = ("services", name, key)
+                what = "has no meaning beside `listen` and `raw`: the frontend takes every request of its address"
+                hint = "write conditions into raw.frontend, or leave `listen` out"
+                yield ConfigProblem(document.place(path, key=True), what, path, hint)
+
+
+def _addresses(config: Config, specs: Mapping[str, Spec], document: Document) -> Iterator[ConfigProblem]:
+    """An address of a service with lines of its own is nobody else's."""
+    taken: dict[str, tuple[str, bool]] = {}
+    for name, service in config.services.items():
+        spec = specs.get(name)
+        for key in ("listen", "tcp") if spec else ():
+            for address in getattr(spec, key):
+                other, raw = taken.setdefault(address_of(address), (name, service.raw is not None))
+                if other != name and (raw or service.raw is not None):
+                    path: Path = ("services", name, key)
+                    what = f"{address} is the address of service {other}, and one of them has it for itself (`raw`)"
+                    hint = "give one of them another address"
+                    yield ConfigProblem(document.place(path), what, path, hint)
