@@ -62,6 +62,9 @@ def options_of(loaded: Loaded, owner: str) -> Options:
         rise=section.rise,
         fall=section.fall,
         delay=section.deregister_delay,
+        metadata=section.metadata,
+        fixed=section.address is not None,
+        address_label=section.address_label or "",
     )
 
 

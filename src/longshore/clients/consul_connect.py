@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +20,8 @@ class ConsulSettings(Protocol):
     def address(self) -> str: ...  # noqa: D102  the names say it
     @property
     def token_file(self) -> Path | None: ...  # noqa: D102
+    @property
+    def token_variable(self) -> str | None: ...  # noqa: D102
     @property
     def datacenter(self) -> str | None: ...  # noqa: D102
     @property
@@ -36,11 +40,23 @@ def client_of(
     """
     return ConsulClient(
         settings.address,
-        token=partial(_token, settings.token_file) if settings.token_file else None,
+        token=_tokens(settings),
         tls=files_of(settings.tls),
         datacenter="" if here else settings.datacenter or "",
         patience=patience,
     )
+
+
+def _tokens(settings: ConsulSettings) -> Callable[[], str] | None:
+    if settings.token_file:
+        return partial(_token, settings.token_file)
+    return partial(_said, settings.token_variable) if settings.token_variable else None
+
+
+def _said(variable: str) -> str:
+    if token := os.environ.get(variable, "").strip():
+        return token
+    raise ConsulError(f"the environment variable {variable} holds no token", "set it, or use token-file")
 
 
 def _token(path: Path) -> str:

@@ -12,13 +12,37 @@ from longshore.config.fields import Duration, Name, listed, schema
 from longshore.config.section import Section
 from longshore.config.services import Port
 from longshore.core import places, values
+from longshore.core.go_template import is_template, template
 from longshore.core.register_check import RegisterCheck, register_check
-from longshore.core.values import RefusedError
+from longshore.core.registration import Metadata
+from longshore.core.registration_address import EVERY
+from longshore.core.values import RefusedError, shown
 
 Host = Annotated[str, AfterValidator(places.machine)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(listed)]
 Times = Annotated[int, Field(ge=1, le=100)]
 Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], BeforeValidator(listed)]
+
+
+def network(value: str) -> str:
+    """Check the name of a network, or "*" for every one."""
+    return value if value == EVERY else values.name(value)
+
+
+def tag(value: str) -> str:
+    """Check a tag, or the template that makes some of each container."""
+    if is_template(value):
+        template(value)
+    elif len(value) > LONGEST_TAG:
+        raise RefusedError(f"{shown(value)} is longer than {LONGEST_TAG} characters")
+    return value
+
+
+LONGEST_TAG = 200
+Networks = Annotated[tuple[Annotated[str, AfterValidator(network)], ...], BeforeValidator(listed)]
+TagsOrTemplates = Annotated[
+    tuple[Annotated[str, Field(min_length=1), AfterValidator(tag)], ...], BeforeValidator(listed)
+]
 
 
 def lease(value: object) -> float:
@@ -72,6 +96,9 @@ class RegisterConfig(Section):
     """Where to write: one of `sources` (etcd, zookeeper, consul), or a list of them. Default: the only one there is."""
     address: Host | None = None
     """Where other hosts reach this one, an IP or a name; default: the address it has towards the registry."""
+    address_label: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """A label of containers that tells the IP at which other hosts reach them (`10.1.2.3` or `10.1.2.3/24`); those that
+    have it not are reached as any other."""
     name: Name | None = None
     """This host's name in the registry; default: its hostname."""
     ttl: Ttl = 10.0
@@ -86,11 +113,17 @@ class RegisterConfig(Section):
     """`labelled`: only containers with `longshore.` labels; `all`: every container that other hosts can reach."""
     group_by: Annotated[str, AfterValidator(grouping)] = "compose"
     """What containers belong to one service, when no label says it: `compose`, `image`, `label:KEY`, `env:KEY`."""
-    networks: Names = ()
+    metadata: Metadata = "longshore"
+    """What of a container says how it is registered: its `longshore.` labels; `registrator`: the `SERVICE_…` of its
+    environment and labels; `docker-register`: nothing, its image and its only published port are enough."""
+    cleanup: bool = False
+    """With registrator's layout in Consul: remove what a registrator left of this host that nobody keeps any more."""
+    networks: Networks = ()
     """Container networks whose addresses other hosts can reach (macvlan, overlay, routed): those are registered rather
-    than published ports."""
-    tags: Tags = ()
-    """Words that every entry gets."""
+    than published ports. `*` is every network."""
+    tags: TagsOrTemplates = ()
+    """Words that every entry gets; `{{ mIndex "team" .Config.Labels }}` makes them of each container, as registrator's
+    `-tags` does."""
     interval: Period = 2.0
     """Time between checks."""
     timeout: Period = 1.0

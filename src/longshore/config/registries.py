@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from longshore.config.engine import EngineTls
 from longshore.config.fields import FilePath, listed, split_address
@@ -39,6 +39,13 @@ def url(example: str, *, unix: bool = False) -> AfterValidator:
         raise RefusedError(expected, f"did you mean {shown(meant)}?" if meant else "")
 
     return AfterValidator(read)
+
+
+def variable(value: str) -> str:
+    """Check the name of an environment variable."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", value, re.ASCII):
+        raise RefusedError(f"{shown(value)} is not the name of an environment variable", "like CONSUL_HTTP_TOKEN")
+    return value
 
 
 def server(value: str) -> str:
@@ -87,8 +94,9 @@ class EtcdSource(RegistrySource):
     """The servers, any number of one cluster; one that does not answer is passed over."""
     prefix: Prefix = PREFIX
     """Everything beneath it is read: `<prefix>/<service>/<endpoint>`."""
-    layout: Literal["native", "registrator", "docker-register"] = "native"
-    """Who writes the entries: longshore (`native`), `registrator` or `docker-register`."""
+    layout: Literal["native", "registrator", "skydns2", "docker-register"] = "native"
+    """Who writes the entries: longshore (`native`), `registrator`, registrator for SkyDNS or CoreDNS (`skydns2`), or
+    `docker-register`."""
     username: str | None = Field(default=None, min_length=1, max_length=200)
     """User, when the cluster asks for one."""
     password_file: FilePath | None = None
@@ -127,6 +135,8 @@ class ConsulSource(RegistrySource):
     """The agent of this host: `http://`, `https://` or `unix:///path`."""
     token_file: FilePath | None = None
     """A file with the ACL token."""
+    token_variable: Annotated[str, AfterValidator(variable)] | None = None
+    """An environment variable with the ACL token, in place of a file: `CONSUL_HTTP_TOKEN`."""
     datacenter: Annotated[str, AfterValidator(values.name)] | None = None
     """Whose entries to read; by default those of the agent's own datacenter."""
     layout: Literal["native", "registrator", "consulkv"] = "native"
@@ -137,12 +147,19 @@ class ConsulSource(RegistrySource):
     tls: RegistryTls | None = None
     """Certificates for `https://`."""
 
+    @model_validator(mode="after")
+    def one_token(self) -> Self:
+        """A token comes from one place."""
+        if self.token_file and self.token_variable:
+            raise ValueError("has both token-file and token-variable; expected one of them")
+        return self
+
 
 Registry = EtcdSource | ZookeeperSource | ConsulSource
 REGISTRIES: dict[str, type[Registry]] = {"etcd": EtcdSource, "zookeeper": ZookeeperSource, "consul": ConsulSource}
 WRITABLE = {
-    "etcd": ("native", "registrator", "docker-register"),
-    "zookeeper": ("native", "nerve"),
-    "consul": ("native",),
+    "etcd": ("native", "registrator", "skydns2", "docker-register"),
+    "zookeeper": ("native", "nerve", "registrator"),
+    "consul": ("native", "registrator", "consulkv"),
 }
 """Layouts that `register` can write, by the type of the source."""
