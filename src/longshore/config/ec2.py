@@ -13,7 +13,7 @@ from longshore.config.section import Section
 from longshore.core.values import RefusedError, shown
 
 
-def region(value: str) -> str:
+def region_name(value: str) -> str:
     """Check the name of a region: it becomes part of a host name."""
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?", value, re.ASCII):
         raise RefusedError(f"{shown(value)} is not the name of a region", 'write "eu-west-1"')
@@ -30,7 +30,7 @@ def key_id(value: str) -> str:
 class AwsAccess(Section):
     """How AWS is reached, and as whom."""
 
-    region: Annotated[str, AfterValidator(region)] | None = None
+    region: Annotated[str, AfterValidator(region_name)] | None = None
     """The region: "eu-west-1". Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, else the one this machine runs in."""
     endpoint: Annotated[str, http_url("https://ec2.eu-west-1.amazonaws.com")] | None = None
     """Where the API is, when it is not Amazon's. Default: `AWS_ENDPOINT_URL`."""
