@@ -55,8 +55,9 @@ SHARED = "frontend shared-frontend"
 def process(given: Given, *, root: bool) -> tuple[dict[str, Any], Whole]:
     """Read the section: what it becomes of our section `haproxy`, and what it says of every service."""
     given.only(KEYS, {"port": "it stands beneath `haproxy` of a service"})
-    if given.data:
-        given.needs("global", "defaults", hint="a list of lines; [] for none")
+    for key in ("global", "defaults") if given.data else ():
+        if key not in given.data:
+            given.refuse(key, "is missing", f'write "{key}": [] if it has no lines')
     for key, instead in SWITCHES.items():
         if key in given and (given.flag(key) is False) != (key == "do_checks"):
             given.note(key, f"is passed over: {instead}")
