@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from longshore.core.entries import Broken, Entry, Read, is_copy
-from longshore.core.layouts import docker_register, native, nerve, registrator, serverset
+from longshore.core.layouts import docker_register, native, nerve, registrator, serverset, skydns2
 from longshore.core.layouts.payload import UnreadableError
 
 Write = Callable[[str, Entry], tuple[str, bytes]]
@@ -43,10 +43,15 @@ LAYOUTS: dict[str, Layout] = {
     "serverset": Layout("serverset", serverset.read),
     "registrator": Layout("registrator", registrator.read, registrator.write),
     "consulkv": Layout("consulkv", registrator.read, registrator.write),
+    "skydns2": Layout("skydns2", skydns2.read, skydns2.write),
     "docker-register": Layout(
         "docker-register", docker_register.read, docker_register.write, docker_register.write_port
     ),
 }
+
+
+NODES = Layout("registrator", registrator.read, registrator.write_node)
+"""What registrator writes into ZooKeeper."""
 
 
 def farewell(layout: Layout, prefix: str, key: str, value: bytes) -> bytes | None:
