@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from longshore.agent.register_setup import name_of
 from longshore.config.load import Loaded
 from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
-from longshore.core.layouts import layout_of
+from longshore.core.layouts import NODES, layout_of
 from longshore.registries.consul import ConsulHolder
+from longshore.registries.consul_kv import ConsulKVHolder
+from longshore.registries.consul_spelling import SPELLINGS
 from longshore.registries.etcd import EtcdHolder
 from longshore.registries.hold import Holder
 from longshore.registries.zookeeper import ZooKeeperHolder
@@ -19,10 +22,16 @@ def holder_of(loaded: Loaded, name: str, owner: str, ttl: float) -> Holder:
     match loaded.config.sources[name]:
         case EtcdSource() as source:
             return EtcdHolder(name, source, layout_of(source.layout), owner, ttl)
+        case ZookeeperSource(layout="registrator") as source:
+            return ZooKeeperHolder(name, source, NODES, owner, ttl)
         case ZookeeperSource() as source:
             layout = layout_of(source.layout, path_encoding=source.path_encoding)
             return ZooKeeperHolder(name, source, layout, owner, ttl)
+        case ConsulSource(layout="consulkv") as source:
+            return ConsulKVHolder(name, source, layout_of(source.layout), owner, ttl)
         case ConsulSource() as source:
-            return ConsulHolder(name, source, owner, ttl)
+            register = loaded.config.register_
+            cleanup = name_of(loaded) if register and register.cleanup else ""
+            return ConsulHolder(name, source, owner, ttl, spelling=SPELLINGS[source.layout], cleanup=cleanup)
         case _:
             raise NotImplementedError(f"nothing can be registered in {name}")
