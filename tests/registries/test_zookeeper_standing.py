@@ -7,7 +7,8 @@ import pytest
 from longshore.core.entries import Entry
 from longshore.core.layouts import LAYOUTS, layout_of
 from longshore.registries.hold import LeaseStatus
-from longshore.registries.zookeeper_standing import Standing, Standings, stem_of, written
+from longshore.registries.zookeeper_standing import Standing, Standings
+from longshore.registries.zookeeper_written import stem_of, written
 
 PREFIX = "/ls"
 OURS, OLD = 7, 6  # sessions
@@ -76,7 +77,7 @@ def test_the_stem_is_what_a_sequential_node_was_created_with(path: str, stem: st
 )
 def test_an_entry_is_written_at_its_stem(layout: str, encoding: bool, stem: str) -> None:
     wanted, unwritable = written(layout_of(layout, path_encoding=encoding), PREFIX, {"web/one": entry("one")})
-    assert (list(wanted), unwritable) == ([stem], {})
+    assert ([each.stem for each in wanted.values()], unwritable) == ([stem], {})
 
 
 def test_what_cannot_be_written_is_refused_with_the_reason(standings: Standings) -> None:

@@ -197,13 +197,15 @@ class ZooKeeper:
                     await self.create(path.rpartition("/")[0], b"")
         raise faults.refused(path, "create", "the nodes above it vanish again and again")
 
-    async def replace(self, old: str, path: str, value: bytes, *, sequence: bool = False) -> str:
-        """Remove a node and make an ephemeral one of ours in one step, for nodes of other sessions; return its path.
+    async def replace(
+        self, old: str, path: str, value: bytes, *, ephemeral: bool = True, sequence: bool = False
+    ) -> str:
+        """Remove a node and make one of ours in one step, for nodes of other sessions; return its path.
 
         Raises NoNodeError when `old` is gone.
         """
         _fits(path, value)
-        return await self._bridge.replace(old, path, value, sequence)
+        return await self._bridge.replace(old, path, value, ephemeral, sequence)
 
     async def set(self, path: str, value: bytes) -> bool:
         """Change the value of a node; False if it is not there."""

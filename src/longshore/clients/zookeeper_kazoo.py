@@ -126,13 +126,13 @@ class Bridge:
         ask = partial(self._client.create_async, ephemeral=ephemeral, sequence=sequence, acl=self._acl)
         return str(await self._ask("create", path, ask, value))
 
-    async def replace(self, old: str, path: str, value: bytes, sequence: bool) -> str:
-        """Remove a node and make an ephemeral one, at the same moment for everybody who looks; return its path."""
+    async def replace(self, old: str, path: str, value: bytes, ephemeral: bool, sequence: bool) -> str:
+        """Remove a node and make another, at the same moment for everybody who looks; return its path."""
 
         def ask(path: str) -> Any:
             transaction = self._client.transaction()
             transaction.delete(old)
-            transaction.create(path, value, acl=self._acl, ephemeral=True, sequence=sequence)
+            transaction.create(path, value, acl=self._acl, ephemeral=ephemeral, sequence=sequence)
             return transaction.commit_async()
 
         answers = await self._ask("create", path, ask)

@@ -21,7 +21,9 @@ class Manner:
     """How and where an entry is written, as far as that is not the registry's layout's to say."""
 
     path: str = ""  # the folder it stands in, in place of "<prefix>/<service>"
-    encoded: bool | None = None  # whether the payload is in the node's name too (layout nerve); None: as the layout says
+    encoded: bool | None = (
+        None  # whether the payload is in the node's name too (layout nerve); None: as the layout says
+    )
     node: NodeType = "ephemeral-sequential"  # in ZooKeeper
     touch: float = 0.0  # seconds between rewritings of a node that stays; 0: never
 

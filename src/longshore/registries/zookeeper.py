@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ from longshore.core.entries import Entry
 from longshore.core.layouts import Layout
 from longshore.registries.hold import LeaseStatus
 from longshore.registries.zookeeper_mend import Mender
-from longshore.registries.zookeeper_standing import Standings, written
+from longshore.registries.zookeeper_standing import Standings
+from longshore.registries.zookeeper_written import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class ZooKeeperHolder:
         self._mender = mender
         async with asyncio.TaskGroup() as group:
             search = group.create_task(self._search(mender))
+            touch = group.create_task(self._touch(mender))
             tries = 0
             while not zookeeper.has_ended:
                 self._wake.clear()
@@ -128,6 +131,7 @@ class ZooKeeperHolder:
                     async with asyncio.timeout(self._back_off(tries) if tries else self._pace.refused):
                         await self._wake.wait()
             search.cancel()
+            touch.cancel()
 
     async def _mended(self, mender: Mender, zookeeper: ZooKeeper) -> bool:
         """Mend once; tell whether that went through, or is of no use now."""
@@ -155,6 +159,20 @@ class ZooKeeperHolder:
                     self._wake.set()
             await asyncio.sleep(self._back_off(tries))
             tries += 1
+
+    async def _touch(self, mender: Mender) -> None:
+        """Rewrite nodes that stay, each as often as its entry asks (Nerve's ttl_seconds), until cancelled."""
+        due = dict[str, float]()  # by slot
+        while True:
+            now = time.monotonic()
+            wanted = {slot: each for slot, each in self._standings.wanted.items() if each.manner.touch and each.stays}
+            due = {slot: due.get(slot, now + each.manner.touch) for slot, each in wanted.items()}
+            for slot, each in wanted.items():
+                if due[slot] <= now:
+                    due[slot] = now + each.manner.touch
+                    with contextlib.suppress(ZooKeeperError):  # away: what stands there is looked at when it is back
+                        await mender.touch(each)
+            await asyncio.sleep(min([1.0, *(moment - now for moment in due.values())]))
 
     def _back_off(self, tries: int) -> float:
         return min(self._pace.first * 2.0 ** min(tries, 20), self._pace.longest) * random.uniform(0.5, 1.0)  # noqa: S311

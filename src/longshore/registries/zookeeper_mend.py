@@ -19,7 +19,8 @@ from longshore.clients.zookeeper_faults import NoNodeError, ZooKeeperError, ZooK
 from longshore.core.entries import Entry
 from longshore.core.layouts import Layout, farewell
 from longshore.registries.hold import MOST_WRITES
-from longshore.registries.zookeeper_standing import Standing, Standings, Wanted, stem_of
+from longshore.registries.zookeeper_standing import Standing, Standings
+from longshore.registries.zookeeper_written import Wanted, slot_of, stem_of
 
 LAST_WORD = 0.05  # seconds that the last word of an entry is left to be read
 GENTLY = 4  # reads under way together while leftovers are searched for
@@ -44,16 +45,25 @@ class Mender:
         for path, _ in self._zookeeper.changes():
             standings.doubt(path)
         folders = defaultdict[str, set[str]](set)
-        for stem in standings.doubtful:
-            folders[stem.rpartition("/")[0]].add(stem)
-        await _all(self._look(folder, stems) for folder, stems in folders.items())
+        for slot in standings.doubtful:
+            folders[slot.partition("\0")[0].rpartition("/")[0]].add(slot)
+        await _all(self._look(folder, slots) for folder, slots in folders.items())
         odd, superseded = standings.odd()
         await _all([*(self._remove(path) for path in odd), *(self._settle(each) for each in standings.unsettled())])
         await _all(self._remove(path, on_purpose=False) for path in superseded)
 
     async def leave(self) -> None:
-        """Say of everything that it goes on purpose. Raises ZooKeeperError."""
+        """Say of everything that it goes on purpose, and remove what the session's end would not. Raises
+        ZooKeeperError.
+        """
         await _all(self._say_farewell(path) for path in self._standings.values())
+        await _all(self._remove(path, on_purpose=False) for path in self._standings.lasting())
+
+    async def touch(self, wanted: Wanted) -> None:
+        """Write an entry that stays once more, so that its node looks used. Raises ZooKeeperError."""
+        for path, node in self._standings.there.get(wanted.slot, {}).items():
+            with contextlib.suppress(ZooKeeperRefusedError):  # it is mended, or said, by others
+                await self._zookeeper.set(path, node.value)
 
     async def search(self) -> None:
         """Find what an earlier run left below the prefix, anywhere. Raises ZooKeeperError."""
@@ -89,34 +99,47 @@ class Mender:
             except ZooKeeperRefusedError:
                 return  # what we may not read was not written by us
 
-    async def _look(self, folder: str, stems: set[str]) -> None:
-        """See what stands at some stems of one folder."""
+    async def _look(self, folder: str, slots: set[str]) -> None:
+        """See what stands in some slots of one folder."""
         found = defaultdict[str, dict[str, Standing]](dict)
+        stems = {slot.partition("\0")[0] for slot in slots}
         try:
             for name in await self._zookeeper.children(folder) or ():
                 path = f"{folder}/{name}"
-                if (stem := stem_of(path)) not in stems:
+                if stem_of(path) not in stems:
                     continue
                 node = await self._zookeeper.get(path, watch=True)
-                if node and self._is_ours(path, node):
-                    found[stem][path] = Standing(node.session, node.value)
+                if node and (slot := self._slot(path, node, slots)):
+                    found[slot][path] = Standing(node.session, node.value)
         except ZooKeeperRefusedError as error:
-            self._standings.refused(stems, str(error))
+            self._standings.refused(slots, str(error))
             return
-        for stem in stems:
-            self._standings.stand(stem, found[stem])
+        for slot in slots:
+            self._standings.stand(slot, found[slot])
 
-    def _is_ours(self, path: str, node: Node) -> bool:
-        """Whether a node at one of our stems is of this session, or of an earlier run."""
-        if node.session == self._standings.session:
-            return True
-        if not self._may_be_left(node):
-            return False
+    def _slot(self, path: str, node: Node, slots: set[str]) -> str:
+        """Give which of some slots a node stands in, if it is of this session or of an earlier run; else ""."""
         entry = self._read(path, node)
-        if entry is None or entry.owner:
-            return entry is not None and entry.owner == self._owner
-        wanted = self._standings.wanted.get(stem_of(path))  # Nerve says no owner: its own address then
-        return wanted is not None and (entry.host, entry.port) == (wanted.host, wanted.port)
+        stem = stem_of(path)
+        shared = slot_of(stem, entry.host, entry.port) if entry else ""
+        slot = shared if shared in slots else stem
+        if node.session == self._standings.session:
+            known = self._standings.slot_at(path)  # whatever somebody made of its value
+            return known if known in slots else slot if slot in slots else ""
+        return slot if slot in slots and self._is_left(path, node, entry, slot) else ""
+
+    def _is_left(self, path: str, node: Node, entry: Entry | None, slot: str) -> bool:
+        """Whether an earlier run left a node in one of our slots, or it stays."""
+        wanted = self._standings.wanted.get(slot)
+        if not node.session and path in self._standings.there.get(slot, ()):
+            return True
+        if wanted is not None and not wanted.numbered and path == wanted.stem:  # its name says whose it is
+            return not node.session or self._may_be_left(node)
+        if entry is None or (node.session and not self._may_be_left(node)):
+            return False
+        if entry.owner:
+            return entry.owner == self._owner
+        return wanted is not None and (entry.host, entry.port) == (wanted.host, wanted.port)  # Nerve says no owner
 
     def _may_be_left(self, node: Node) -> bool:
         """Whether an earlier run may have made a node: one of another session, before ours began.
@@ -126,7 +149,9 @@ class Mender:
         return bool(node.session) and node.session != self._standings.session and node.made <= self._began
 
     def _read(self, path: str, node: Node) -> Entry | None:
-        entry = self._layout.read(self._prefix, path, node.value)
+        folder = path.rpartition("/")[0]
+        prefix = self._prefix if path.startswith(f"{self._prefix}/") else folder.rpartition("/")[0]
+        entry = self._layout.read(prefix, path, node.value)
         return entry if isinstance(entry, Entry) else None
 
     async def _settle(self, wanted: Wanted) -> None:
@@ -141,7 +166,7 @@ class Mender:
                 self._zookeeper.news.set()
                 return
             except ZooKeeperRefusedError as error:
-                self._standings.refused({wanted.stem}, str(error))
+                self._standings.refused({wanted.slot}, str(error))
                 return
             self._standings.settled(wanted, path)
             with contextlib.suppress(ZooKeeperRefusedError):  # we may write, but not read
@@ -152,12 +177,12 @@ class Mender:
 
     async def _write(self, wanted: Wanted, nodes: Mapping[str, Standing]) -> str:
         """Write an entry over what stands there; return the path of its node. Raises NoNodeError."""
-        stem, value = wanted.stem, wanted.value
-        mine = [path for path, node in nodes.items() if node.session == self._standings.session]
+        stem, value, ends, numbered = wanted.stem, wanted.value, not wanted.stays, wanted.numbered
+        mine = [path for path, node in nodes.items() if self._standings.fits(wanted, path, node)]
         if not mine and nodes:
-            return await self._zookeeper.replace(next(iter(nodes)), stem, value, sequence=True)
+            return await self._zookeeper.replace(next(iter(nodes)), stem, value, ephemeral=ends, sequence=numbered)
         if not mine:
-            return await self._zookeeper.create(stem, value, ephemeral=True, sequence=True)
+            return await self._zookeeper.create(stem, value, ephemeral=ends, sequence=numbered)
         if nodes[mine[0]].value != value and not await self._zookeeper.set(mine[0], value):
             raise NoNodeError(f"ZooKeeper has no node {mine[0]}")
         return mine[0]
@@ -169,7 +194,7 @@ class Mender:
                     await self._say_farewell(path)
                 await self._zookeeper.delete(path)
             except ZooKeeperRefusedError as error:
-                self._standings.refused({stem_of(path)}, str(error))
+                self._standings.refused({self._standings.slot_at(path)}, str(error))
                 return
             self._standings.removed(path)
 

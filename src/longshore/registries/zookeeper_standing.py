@@ -1,39 +1,24 @@
 """How each entry of a registrar stands in ZooKeeper: pure bookkeeping beside the work.
 
-An entry is known by its `stem`, the path that its node is created with; ZooKeeper appends ten digits.
+An entry is known by its slot (`zookeeper_written`).
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from longshore.core.entries import Entry
-from longshore.core.layouts import Layout
 from longshore.registries.hold import LeaseState, LeaseStatus
-
-SEQUENCE = re.compile(r"-?[0-9]{10}$")  # what ZooKeeper appends
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An entry as it must stand there."""
-
-    service: str
-    id: str
-    stem: str
-    value: bytes
-    host: str
-    port: int
+from longshore.registries.zookeeper_written import Wanted, stem_of
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A node of ours."""
 
-    session: int  # of this run, or of an earlier one
+    session: int  # of this run, or of an earlier one; 0 for a node that stays
     value: bytes
 
 
@@ -54,33 +39,11 @@ class Told:
         self.error = error
 
 
-def stem_of(path: str) -> str:
-    """Give the path that a sequential node was created with."""
-    return SEQUENCE.sub("", path)
-
-
-def written(layout: Layout, prefix: str, entries: Mapping[str, Entry]) -> tuple[dict[str, Wanted], dict[Wanted, str]]:
-    """Write entries in a layout; give them by stem, and with the reason those that cannot be written."""
-    wanted, unwritable = dict[str, Wanted](), dict[Wanted, str]()
-    for entry in entries.values():
-        said, place = (entry.service, entry.id), (entry.host, entry.port)
-        try:
-            if layout.write is None:
-                raise ValueError(f"layout {layout.name} can only be read")
-            key, value = layout.write(prefix, entry)
-        except ValueError as error:
-            unwritable[Wanted(*said, f"{prefix}/{entry.service}/{entry.id}", b"", *place)] = str(error)
-            continue
-        stem = key if layout.name == "nerve" else f"{key}_"  # Nerve's layout says the "_" itself
-        wanted[stem] = Wanted(*said, stem, value, *place)
-    return wanted, unwritable
-
-
 class Standings:
     """What is wanted, what stands there, and what is to be told of it.
 
-    `there` is by stem and path: normally one node of ours at a stem, none before it is registered, more than one only
-    until it is mended. What is known of `doubtful` stems is to be read again before anything is written.
+    `there` is by slot and path: normally one node of ours in a slot, none before it is registered, more than one only
+    until it is mended. What is known of `doubtful` slots is to be read again before anything is written.
     """
 
     def __init__(self, registry: str, ttl: float) -> None:
@@ -110,20 +73,27 @@ class Standings:
         if self.may_be_left:
             self.doubtful.update(wanted.keys() - self.wanted.keys() - self.there.keys())
         self.wanted = wanted
-        for stem in self._told.keys() - wanted.keys() - {each.stem for each in unwritable}:
-            if stem in self.there or (stem in self.doubtful and self._told[stem].state != "refused"):
-                self._told[stem].become("withdrawing")
+        for slot in self._told.keys() - wanted.keys() - {each.slot for each in unwritable}:
+            if slot in self.there or (slot in self.doubtful and self._told[slot].state != "refused"):
+                self._told[slot].become("withdrawing")
             else:
-                del self._told[stem]
+                del self._told[slot]
         for each in wanted.values():
             if not self._stands(each):
                 self._of(each).become("registering")
         for each, error in unwritable.items():
             self._of(each).become("refused", error)
 
-    def knows(self, stem: str) -> bool:
-        """Whether a stem is wanted, or was seen to be ours."""
-        return stem in self.wanted or stem in self.there
+    def knows(self, slot: str) -> bool:
+        """Whether a slot is wanted, or was seen to be ours."""
+        return slot in self.wanted or slot in self.there
+
+    def slot_at(self, path: str) -> str:
+        """Give the slot that a node of ours stands in."""
+        stem = stem_of(path)
+        if path in self.there.get(stem, ()):
+            return stem
+        return next((s for s, nodes in self.there.items() if path in nodes and s.startswith(stem)), stem)
 
     def begin(self, session: int) -> None:
         """Know which session is ours, and nothing else."""
@@ -136,20 +106,20 @@ class Standings:
 
     def doubt(self, path: str) -> None:
         """Know that something happened to a node; what we removed ourselves is none of ours any more."""
-        stem = stem_of(path)
-        if path in self.there.get(stem, ()):
-            self.doubtful.add(stem)
+        slot = self.slot_at(path)
+        if path in self.there.get(slot, ()):
+            self.doubtful.add(slot)
 
-    def stand(self, stem: str, nodes: dict[str, Standing]) -> None:
-        """Know which nodes of ours stand at a stem: all of them."""
-        self.doubtful.discard(stem)
-        self.there.pop(stem, None)
+    def stand(self, slot: str, nodes: dict[str, Standing]) -> None:
+        """Know which nodes of ours stand in a slot: all of them."""
+        self.doubtful.discard(slot)
+        self.there.pop(slot, None)
         if nodes:
-            self.there[stem] = nodes
-        wanted = self.wanted.get(stem)
+            self.there[slot] = nodes
+        wanted = self.wanted.get(slot)
         if wanted is None:
             if not nodes:
-                self._told.pop(stem, None)
+                self._told.pop(slot, None)
         elif self._stands(wanted):
             self._of(wanted).become("held")
         elif self._of(wanted).state == "held":
@@ -157,56 +127,64 @@ class Standings:
 
     def left(self, path: str, node: Standing, entry: Entry) -> None:
         """Know of a node that an earlier run left."""
-        stem = stem_of(path)
-        self.there.setdefault(stem, {})[path] = node
-        if stem not in self.wanted:
-            self._told[stem] = Told(entry.service, entry.id, "withdrawing", time.time())
+        slot = stem_of(path)
+        self.there.setdefault(slot, {})[path] = node
+        if slot not in self.wanted:
+            self._told[slot] = Told(entry.service, entry.id, "withdrawing", time.time())
 
     def strangers(self) -> list[tuple[str, Standing]]:
         """Give the nodes that an earlier run left."""
         found = [item for nodes in self.there.values() for item in nodes.items()]
-        return [(path, node) for path, node in found if node.session != self.session]
+        return [(path, node) for path, node in found if node.session not in (0, self.session)]
 
     def adopted(self, old: str, path: str, value: bytes) -> None:
         """Know that a node of ours stands in the place of one that an earlier run left."""
-        stem = stem_of(path)
-        nodes = self.there.get(stem, {})
-        self.there[stem] = {each: node for each, node in nodes.items() if each != old}
-        self.there[stem][path] = Standing(self.session, value)
-        if stem in self._told and stem not in self.wanted:
-            self._told[stem].become("held")
+        slot = self.slot_at(old)
+        nodes = self.there.get(slot, {})
+        self.there[slot] = {each: node for each, node in nodes.items() if each != old}
+        self.there[slot][path] = Standing(self.session, value)
+        if slot in self._told and slot not in self.wanted:
+            self._told[slot].become("held")
 
     def odd(self) -> tuple[list[str], list[str]]:
         """Give the nodes to remove: at once, and those whose entry is first to be written in another place."""
         now, later = list[str](), list[str]()
         entries = {(each.service, each.id) for each in self.wanted.values()}
-        for stem in self.there.keys() - self.wanted.keys():
-            told = self._told.get(stem)
+        for slot in self.there.keys() - self.wanted.keys():
+            told = self._told.get(slot)
             superseded = told is not None and (told.service, told.id) in entries
-            (later if superseded else now).extend(self.there[stem])
+            (later if superseded else now).extend(self.there[slot])
         return now, later
+
+    def lasting(self) -> list[str]:
+        """Give the nodes of ours that would outlive the session."""
+        return [path for nodes in self.there.values() for path, node in nodes.items() if not node.session]
 
     def unsettled(self) -> list[Wanted]:
         """Give what is wanted and does not stand there."""
-        return [each for stem, each in self.wanted.items() if stem not in self.doubtful and not self._stands(each)]
+        return [each for slot, each in self.wanted.items() if slot not in self.doubtful and not self._stands(each)]
 
     def attempt(self, wanted: Wanted) -> dict[str, Standing]:
-        """Give the nodes at a stem that is to be written; nothing is sure there until that is done."""
-        self.doubtful.add(wanted.stem)
-        return dict(self.there.get(wanted.stem, {}))
+        """Give the nodes in a slot that is to be written; nothing is sure there until that is done."""
+        self.doubtful.add(wanted.slot)
+        return dict(self.there.get(wanted.slot, {}))
 
     def settled(self, wanted: Wanted, path: str) -> None:
         """Know that an entry stands there, and nothing else of it."""
-        self.stand(wanted.stem, {path: Standing(self.session, wanted.value)})
+        self.stand(wanted.slot, {path: Standing(self._session(wanted), wanted.value)})
 
-    def refused(self, stems: Iterable[str], error: str) -> None:
-        """Know that ZooKeeper does not let us; what is at these stems stays in doubt."""
-        for stem in stems:
-            self.doubtful.add(stem)
-            if stem in self.wanted:
-                self._of(self.wanted[stem]).become("refused", error)
-            elif stem in self._told:
-                self._told[stem].error = error
+    def refused(self, slots: Iterable[str], error: str) -> None:
+        """Know that ZooKeeper does not let us; what is in these slots stays in doubt."""
+        for slot in slots:
+            self.doubtful.add(slot)
+            if slot in self.wanted:
+                self._of(self.wanted[slot]).become("refused", error)
+            elif slot in self._told:
+                self._told[slot].error = error
+
+    def fits(self, wanted: Wanted, path: str, node: Standing) -> bool:
+        """Whether a node is of the kind that an entry is to have, of this session if it is to end with it."""
+        return node.session == self._session(wanted) and (path != wanted.stem) == wanted.numbered
 
     def values(self) -> dict[str, bytes]:
         """Give the value of every node of ours, by path."""
@@ -214,8 +192,8 @@ class Standings:
 
     def removed(self, path: str) -> None:
         """Know that a node is gone."""
-        stem = stem_of(path)
-        self.stand(stem, {each: node for each, node in self.there.get(stem, {}).items() if each != path})
+        slot = self.slot_at(path)
+        self.stand(slot, {each: node for each, node in self.there.get(slot, {}).items() if each != path})
 
     def together(self) -> None:
         """Know that the registry is there for us."""
@@ -228,8 +206,8 @@ class Standings:
     def ended(self, trouble: str) -> None:
         """Know that the session is over, and with it all that stood there."""
         self.apart(trouble)
-        for stem in list(self.there):
-            self.stand(stem, {})
+        for slot in list(self.there):
+            self.stand(slot, {})
 
     def forget(self) -> None:
         """Know that everything is gone, as it should be."""
@@ -238,20 +216,23 @@ class Standings:
 
     def all(self) -> tuple[LeaseStatus, ...]:
         """Tell how each stands, by service and id."""
-        statuses = [self._status(stem, told) for stem, told in self._told.items()]
+        statuses = [self._status(slot, told) for slot, told in self._told.items()]
         return tuple(sorted(statuses, key=lambda status: (status.service, status.id)))
 
     def _stands(self, wanted: Wanted) -> bool:
-        nodes = self.there.get(wanted.stem, {})
-        return list(nodes.values()) == [Standing(self.session, wanted.value)]
+        nodes = self.there.get(wanted.slot, {})
+        return [(self.fits(wanted, *each), each[1].value) for each in nodes.items()] == [(True, wanted.value)]
+
+    def _session(self, wanted: Wanted) -> int:
+        return 0 if wanted.stays else self.session
 
     def _of(self, wanted: Wanted) -> Told:
-        return self._told.setdefault(wanted.stem, Told(wanted.service, wanted.id, "registering", time.time()))
+        return self._told.setdefault(wanted.slot, Told(wanted.service, wanted.id, "registering", time.time()))
 
-    def _status(self, stem: str, told: Told) -> LeaseStatus:
+    def _status(self, slot: str, told: Told) -> LeaseStatus:
         state, since = told.state, told.since
         if state == "held" and self._apart:
             state, since = "lost", self._apart
-        path = next(iter(self.there.get(stem, ())), stem)
+        path = next(iter(self.there.get(slot, ())), slot.partition("\0")[0])
         error = told.error or self._trouble
         return LeaseStatus(told.service, told.id, path, self._registry, state, since, self.ttl, error)

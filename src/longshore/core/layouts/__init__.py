@@ -21,13 +21,15 @@ Write = Callable[[str, Entry], tuple[str, bytes]]
 class Layout:
     """One spelling. `write` is None where only others write; it raises ValueError for ids that cannot stand in a key.
 
-    `also` gives a further key that belongs to an entry, or None: docker-register's port of the service.
+    `also` gives a further key that belongs to an entry, or None: docker-register's port of the service. `listens` is the
+    name of that key, where services cannot be reached without it.
     """
 
     name: str
     reader: Callable[[str, str, bytes], Read]
     write: Write | None = None
     also: Callable[[str, Entry], tuple[str, bytes] | None] | None = None
+    listens: str = ""
 
     def read(self, prefix: str, key: str, value: bytes) -> Read:
         """Read what stands at a key."""
@@ -45,7 +47,11 @@ LAYOUTS: dict[str, Layout] = {
     "consulkv": Layout("consulkv", registrator.read, registrator.write),
     "skydns2": Layout("skydns2", skydns2.read, skydns2.write),
     "docker-register": Layout(
-        "docker-register", docker_register.read, docker_register.write, docker_register.write_port
+        "docker-register",
+        docker_register.read,
+        docker_register.write,
+        docker_register.write_port,
+        listens=docker_register.PORT,
     ),
 }
 
@@ -67,10 +73,12 @@ def farewell(layout: Layout, prefix: str, key: str, value: bytes) -> bytes | Non
     return layout.write(prefix, replace(entry, status="leaving"))[1]
 
 
-def layout_of(name: str, *, endpoint: str = "", path_encoding: bool = False) -> Layout:
-    """The layout that a source's section describes: `endpoint` is serverset's, `path_encoding` nerve's."""
+def layout_of(name: str, *, endpoint: str = "", path_encoding: bool = False, etcd: bool = False) -> Layout:
+    """The layout that a source's section describes: `endpoint` is serverset's, `path_encoding` and `etcd` nerve's."""
     if name == "serverset":
         return Layout(name, partial(serverset.read, endpoint=endpoint))
+    if name == "nerve" and etcd:
+        return Layout(name, nerve.read_etcd, nerve.write_etcd)
     if name == "nerve" and path_encoding:
-        return Layout(name, nerve.read, nerve.write_encoded)
+        return Layout(name, nerve.read, partial(nerve.write, encoded=True))
     return LAYOUTS[name]

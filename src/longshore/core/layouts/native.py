@@ -3,6 +3,8 @@
     etcd       <prefix>/<service>/<id>                under a lease
     ZooKeeper  <prefix>/<service>/<id>_0000000012     ephemeral, sequential
 
+An entry may say another folder than "<prefix>/<service>" (`Entry.manner`).
+
 The value is a JSON object: "host", "port", "name", and if there is something to say "weight",
 "haproxy_server_options", "labels", "tags", "zone", "machine", "owner", "since". Further keys are ignored.
 
@@ -52,7 +54,12 @@ def entry(service: str, identity: str, found: Mapping[str, Any]) -> Entry:
 
 def write(prefix: str, entry: Entry) -> tuple[str, bytes]:
     """Write one entry. ZooKeeper's nodes are created with "_" behind the key, as sequential ones."""
-    return payload.path(prefix, entry.service, entry.id), payload.dumped(document(entry))
+    return payload.path(folder_of(prefix, entry), entry.id), payload.dumped(document(entry))
+
+
+def folder_of(prefix: str, entry: Entry, *below: str) -> str:
+    """Where an entry stands. Raises ValueError for services that cannot be part of a key."""
+    return entry.manner.path or payload.path(prefix, entry.service, *below)
 
 
 def document(entry: Entry) -> dict[str, Any]:

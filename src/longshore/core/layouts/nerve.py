@@ -1,10 +1,15 @@
-"""Nerve's layout in ZooKeeper, as Synapse reads it.
+"""Nerve's layout, as Synapse reads it.
 
-    <zk_path>/<instance id>_0000000012                        the value is the payload
-    <zk_path>/base64_<length>_<payload in base64>_0000000012  with path encoding; the name counts, whatever the value
+    ZooKeeper  <zk_path>/<instance id>_0000000012          the value is the payload
+               <zk_path>/base64_<length>_<payload in base64>_0000000012
+                                                           with path encoding; the name counts, whatever the value
+    etcd       <etcd_path>/<instance id>/<number>          the value is the payload
 
 By SmartStack's custom a service's `zk_path` is /nerve/services/<service>/services; a last "services" is no part of the
 service's name. The parents may hold configuration for Synapse, which is not read.
+
+Nerve wrote to etcd's API v2, whose servers number the keys of a folder. That API is gone; with v3 the number is the
+port in as many digits: the next run finds the same key again. (nerve/reporter/zookeeper.rb, etcd.rb)
 """
 
 from __future__ import annotations
@@ -22,10 +27,12 @@ from longshore.core.places import joined
 ENCODED = re.compile(r"base64_([0-9]{1,9})_(.*)", re.DOTALL)
 LONGEST_NAME = 65536  # characters of base64 in a node's name; Nerve writes plainly what is longer
 INSTANCE = re.compile(f".+{payload.SEQUENCE}", re.DOTALL | re.ASCII)
+NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
+DIGITS = 20  # of a number of etcd's
 
 
 def read(prefix: str, key: str, value: bytes) -> Read:
-    """Read one entry. Raises UnreadableError."""
+    """Read one entry in ZooKeeper. Raises UnreadableError."""
     parts = payload.below(prefix, key)
     if not parts:
         return None
@@ -34,6 +41,14 @@ def read(prefix: str, key: str, value: bytes) -> Read:
         return None
     found = payload.document(written)
     return _identified(native.entry(service_of(prefix, parts[:-1]), "", found))
+
+
+def read_etcd(prefix: str, key: str, value: bytes) -> Read:
+    """Read one entry in etcd. Raises UnreadableError."""
+    parts = payload.below(prefix, key)
+    if len(parts) < 2 or not (NUMBER.fullmatch(parts[-1]) or _is_payload(value)):
+        return None
+    return _identified(native.entry(service_of(prefix, parts[:-2]), "", payload.document(value)))
 
 
 def service_of(prefix: str, parts: tuple[str, ...]) -> str:
@@ -56,19 +71,24 @@ def decoded(name: str) -> bytes | None:
         return None
 
 
-def write(prefix: str, entry: Entry) -> tuple[str, bytes]:
-    """Write one entry plainly. The key ends in "_": the node is created as a sequential one."""
-    folder = payload.path(prefix, entry.service, "services")
-    return payload.path(folder, f"{entry.id}_"), payload.dumped(native.nerves(entry))
+def write(prefix: str, entry: Entry, *, encoded: bool = False) -> tuple[str, bytes]:
+    """Write one entry for ZooKeeper. The key ends in "_": the node is created as a sequential one.
+
+    `encoded` puts the payload into the node's name too, unless it is too long for one.
+    """
+    folder = native.folder_of(prefix, entry, "services")
+    value = payload.dumped(native.nerves(entry))
+    if encoded if entry.manner.encoded is None else entry.manner.encoded:
+        text = base64.urlsafe_b64encode(value).decode()
+        if len(text) <= LONGEST_NAME:
+            return payload.path(folder, f"base64_{len(text)}_{text}_"), value
+    return payload.path(folder, f"{entry.id}_"), value
 
 
-def write_encoded(prefix: str, entry: Entry) -> tuple[str, bytes]:
-    """Write one entry into the node's name, unless it is too long for one."""
-    key, value = write(prefix, entry)
-    encoded = base64.urlsafe_b64encode(value).decode()
-    if len(encoded) > LONGEST_NAME:
-        return key, value
-    return payload.path(key.rpartition("/")[0], f"base64_{len(encoded)}_{encoded}_"), value
+def write_etcd(prefix: str, entry: Entry) -> tuple[str, bytes]:
+    """Write one entry for etcd."""
+    folder = native.folder_of(prefix, entry, "services")
+    return payload.path(folder, entry.id, f"{entry.port:0{DIGITS}}"), payload.dumped(native.nerves(entry))
 
 
 def _is_payload(value: bytes) -> bool:
