@@ -13,7 +13,7 @@ from longshore.core.layouts import LAYOUTS
 from longshore.core.model import Snapshot
 from longshore.core.registered import Options, Value
 from longshore.sources.answering import Answer
-from longshore.sources.registered import Gate, Patience, Sink, watch
+from longshore.sources.registered import Adapter, Gate, Patience, Sink, watch
 
 PREFIX = "/longshore/services"
 OPTIONS = Options("etcd", LAYOUTS["native"], PREFIX)
@@ -109,7 +109,7 @@ class Watching:
 
 
 @asynccontextmanager
-async def watching(registry: Registry, options: Options = OPTIONS, **more: Any) -> AsyncIterator[Watching]:
+async def watching(registry: Registry | Adapter, options: Options = OPTIONS, **more: Any) -> AsyncIterator[Watching]:
     """Run the source on a registry."""
     seen = Watching()
     given: dict[str, Any] = {"patience": QUICK, "answer": seen.answer, **more}

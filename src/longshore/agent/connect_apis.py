@@ -17,6 +17,7 @@ from longshore.config.marathon import MarathonSource
 from longshore.core.conditions import read as condition
 from longshore.core.layouts import LAYOUTS
 from longshore.core.model import Snapshot
+from longshore.core.origins import service_of
 from longshore.core.registered import Options, Pick, build
 from longshore.sources import registered
 from longshore.sources.ec2 import Ec2Adapter
@@ -64,6 +65,6 @@ def adapter_of(loaded: Loaded, name: str, source: Api) -> Adapter:
     """What speaks to the API."""
     items = list(picked(loaded, name))
     if isinstance(source, MarathonSource):
-        asked = {(item.app, item.port_index): service for service, _, item in reversed(items) if item.app}
+        asked = {(item.app, item.port_index): service_of(service) for service, _, item in reversed(items) if item.app}
         return MarathonAdapter(source, [Asked(app, index, service) for (app, index), service in asked.items()])
     return Ec2Adapter(source, [tuple(map(condition, item.label)) for _, _, item in items], os.environ)
