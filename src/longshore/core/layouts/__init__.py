@@ -21,8 +21,8 @@ Write = Callable[[str, Entry], tuple[str, bytes]]
 class Layout:
     """One spelling. `write` is None where only others write; it raises ValueError for ids that cannot stand in a key.
 
-    `also` gives a further key that belongs to an entry, or None: docker-register's port of the service. `listens` is the
-    name of that key, where services cannot be reached without it.
+    `also` gives a further key that belongs to an entry, or None: docker-register's port of the service. `listens` is
+    that key's name, where services cannot be reached without it.
     """
 
     name: str
@@ -73,12 +73,10 @@ def farewell(layout: Layout, prefix: str, key: str, value: bytes) -> bytes | Non
     return layout.write(prefix, replace(entry, status="leaving"))[1]
 
 
-def layout_of(name: str, *, endpoint: str = "", path_encoding: bool = False, etcd: bool = False) -> Layout:
-    """The layout that a source's section describes: `endpoint` is serverset's, `path_encoding` and `etcd` nerve's."""
+def layout_of(name: str, *, endpoint: str = "", path_encoding: bool = False) -> Layout:
+    """The layout that a source's section describes: `endpoint` is serverset's, `path_encoding` nerve's."""
     if name == "serverset":
         return Layout(name, partial(serverset.read, endpoint=endpoint))
-    if name == "nerve" and etcd:
-        return Layout(name, nerve.read_etcd, nerve.write_etcd)
     if name == "nerve" and path_encoding:
-        return Layout(name, nerve.read, partial(nerve.write, encoded=True))
+        return Layout(name, nerve.read, nerve.write_encoded)
     return LAYOUTS[name]
