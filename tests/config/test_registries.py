@@ -90,8 +90,8 @@ def test_origins_show_the_registrar_as_it_was_written(written: Written) -> None:
         ("etcd: {prefix: /a/../b}", '"/a/../b" contains "." or ".."'),
         ("etcd: {prefix: /}", '"/" is not a path like "/longshore/services"'),
         (
-            "etcd: {layout: nerve}",
-            'expected "native", "registrator" or "docker-register", got "nerve"',
+            "etcd: {layout: serverset}",
+            '"registrator", "skydns2" or "docker-register", got "serverset"',
         ),
         ("etcd: {tls: {cert: a.pem}}", "has only one of cert and key; expected both"),
         ("etcd: {labels: =web}", '"=web" names no label; write "tier", "tier=web" or "tier!=web"'),

@@ -9,6 +9,7 @@ from longshore.core.conditions import read
 from longshore.core.entries import Entry, is_copy
 from longshore.core.inventory import Change, Inventory
 from longshore.core.layouts import LAYOUTS, farewell
+from longshore.core.layouts.docker_register import CHECKS
 from longshore.core.mirror import Mirror
 from longshore.core.registered_entry import Options
 
@@ -150,7 +151,7 @@ def test_what_a_registry_says_of_a_whole_service_goes_along() -> None:
     inventory, mirror = Inventory(options), Mirror(options, OWNER, "native")
     inventory.replace({"/backends/who/4f3c2a1b0c9d": b"10.0.0.5:32768", "/backends/who/port": b"8000"})
     mirror.take(inventory, 0.0)
-    assert mirror.wanted["who/4f3c2a1b0c9d"].labels == (("longshore.tcp", ":8000"),)
+    assert mirror.wanted["who/4f3c2a1b0c9d"].labels == (*CHECKS, ("longshore.tcp", ":8000"))
 
 
 def test_what_cannot_be_copied_is_said_and_keeps_nothing_else() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from longshore.core.entries import Broken, Entry, Setting
 from longshore.core.layouts import LAYOUTS, layout_of
+from longshore.core.layouts.docker_register import CHECKS
 
 PREFIX = "/longshore/services"
 NERVE = Entry("web", "i-1", "10.0.0.5", 31000, name="i-1")
@@ -209,7 +210,7 @@ def test_an_id_that_would_leave_its_place_is_never_written(layout: str, part: st
             "10.0.0.5:32768",
             Entry("local-whoami", "4f3c2a1b0c9d", "10.0.0.5", 32768, "4f3c2a1b0c9d"),
         ),
-        ("docker-register", "whoami/port", "8000", Setting("whoami", (("longshore.tcp", ":8000"),))),
+        ("docker-register", "whoami/port", "8000", Setting("whoami", (*CHECKS, ("longshore.tcp", ":8000")))),
     ],
 )
 def test_what_the_forerunners_write_is_read(layout: str, key: str, value: str, expected: object) -> None:

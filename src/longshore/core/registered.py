@@ -97,7 +97,7 @@ class Registered:
 
     @property
     def hosts(self) -> set[str]:
-        """The host names among the entries."""
+        """The host names among the entries, as `asked_of` spells them."""
         return set(self._hosts)
 
     def resolved(self, addresses: Mapping[str, str], failures: Mapping[str, str]) -> None:
@@ -134,8 +134,8 @@ class Registered:
             after = contribution_of(key, self._values[key], self._options, self._known)
         if after != _NOTHING:
             self._contributions[key] = after
-        if before.host != after.host:
-            self._move(key, before.host, after.host)
+        if before.hosts != after.hosts:
+            self._move(key, before.hosts, after.hosts)
         for draft in after.drafts:
             self._enter(draft)
         self._note(key, after.problems)
@@ -145,14 +145,14 @@ class Registered:
         self._drafts.setdefault(draft.service, {})[draft.key] = draft
         self._touched.add(draft.service)
 
-    def _move(self, key: str, before: str, after: str) -> None:
+    def _move(self, key: str, before: frozenset[str], after: frozenset[str]) -> None:
         self.hosts_changed = True
-        if before:
-            self._hosts[before].discard(key)
-            if not self._hosts[before]:
-                del self._hosts[before]
-        if after:
-            self._hosts.setdefault(after, set()).add(key)
+        for host in before - after:
+            self._hosts[host].discard(key)
+            if not self._hosts[host]:
+                del self._hosts[host]
+        for host in after - before:
+            self._hosts.setdefault(host, set()).add(key)
 
     def _build_service(self, name: str) -> None:
         drafts = self._drafts.get(name)
@@ -162,7 +162,7 @@ class Registered:
             self._services.pop(name, None)
             self._note(f"service {name}", ())
         else:
-            service, problems = _service(name, list(drafts.values()), self._options.source)
+            service, problems = _service(name, list(drafts.values()), self._options)
             self._sorted &= before is not None
             self._services[name] = before if before is not None and before == service else service
             self._note(f"service {name}", tuple(problems))
@@ -204,8 +204,9 @@ class Registered:
             del self._troubles[what]
 
 
-def _service(name: str, drafts: list[Draft], source: str) -> tuple[Service, list[Problem]]:
+def _service(name: str, drafts: list[Draft], options: Options) -> tuple[Service, list[Problem]]:
     """Put the drafts of one service together. Where they differ, the newest that says anything decides."""
+    source = options.source
     chosen = max(drafts, key=lambda draft: draft.rank)
     endpoints: dict[str, Draft] = {}
     places: dict[tuple[str, int], Draft] = {}
@@ -220,6 +221,11 @@ def _service(name: str, drafts: list[Draft], source: str) -> tuple[Service, list
         endpoints[endpoint.id] = places[endpoint.address, endpoint.port] = draft
     found: list[Endpoint] = [draft.endpoint for _, draft in sorted(endpoints.items()) if draft.endpoint]
     routes = chosen.routes or (default_route(name),)
+    if not chosen.routes and not chosen.rank[0] and options.layout.listens:
+        routes = ()
+        where = f"{source} {options.prefix}/{name}/{options.layout.listens}"
+        hint = "docker-register writes it; write it by hand, like 8000"
+        problems.append(Problem(where, "is not there: where should the service listen?", hint, name))
     service = Service(name, chosen.mode, routes, chosen.policy, tuple(found), (source,))
     return service, [*problems, *_differences(name, drafts, chosen, source)]
 

@@ -3,8 +3,9 @@
     /backends/<image>/<container id, 12 digits>    10.0.0.5:32768
     /backends/<image>/port                         8000
 
-The port is where docker-discover listens for the service, with TCP: it becomes the service's `tcp`. An image with
-slashes gives a service with "-" in their place.
+The port is where docker-discover listens for the service, with TCP: it becomes the service's `tcp`. It is checked as
+docker-discover's HAProxy does: `check inter 2s rise 3 fall 2`. An image with slashes gives a service with "-" in their
+place. (docker-register's etcd.tmpl; docker-discover's main.py and haproxy.cfg.tmpl)
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from longshore.core.layouts.payload import UnreadableError
 from longshore.core.places import joined
 
 PORT = "port"
+CHECKS = (("longshore.check-fall", "2"), ("longshore.check-interval", "2s"), ("longshore.check-rise", "3"))
 
 
 def read(prefix: str, key: str, value: bytes) -> Read:
@@ -32,7 +34,7 @@ def read(prefix: str, key: str, value: bytes) -> Read:
     if parts[-1] == PORT:
         if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= 65535:
             raise UnreadableError("is not a port from 1 to 65535")
-        return Setting(service, (("longshore.tcp", f":{int(text)}"),))
+        return Setting(service, (*CHECKS, ("longshore.tcp", f":{int(text)}")))
     host, port = payload.address(text)
     return Entry(service, parts[-1], host, port, name=parts[-1])
 
