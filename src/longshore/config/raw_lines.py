@@ -84,7 +84,8 @@ def _service(name: str, raw: ServiceRaw, spec: Spec, document: Document) -> Raw:
 def _names(config: Config, document: Document) -> Iterator[ConfigProblem]:
     """A name is one proxy's: HAProxy from 3.4 refuses even a frontend and a backend of one name."""
     taken: dict[str, Path] = {name: ("frontends", name) for name in config.frontends}
-    taken.setdefault("stats", ("haproxy", "stats"))
+    if config.haproxy.stats:
+        taken.setdefault("stats", ("haproxy", "stats"))
     for title in config.haproxy.raw.sections:
         kind, *words = title.split()
         if kind in _PROXIES and words:
