@@ -32,7 +32,7 @@ class Read:
     @property
     def service(self) -> Any:
         """The service `web`, {} if it was set aside."""
-        return self.document.data["services"].get("web", {})
+        return self.document.data.get("services", {}).get("web", {})
 
     @property
     def sources(self) -> Any:

@@ -61,12 +61,12 @@ def proxied(given: Given, service: str, whole: Whole) -> Proxy:
     plain = [str(line.value) for line in (*frontend, *backend)]
     mode = haproxy_lines.mode(plain, list(whole.defaults))
     raw = _raw(given, service, frontend, backend, mode, whole)
-    if address := _address(given, whole):
+    if (address := _address(given, whole)) and not proxy.disabled:
         proxy.address = address
         proxy.said["tcp" if mode == "tcp" else "listen"] = address
     proxy.said |= _first_check(backend)
     proxy.said["raw"] = At(raw, given.place())
-    proxy.shared = _shared(given, whole)
+    proxy.shared = _shared(given, whole) if not proxy.disabled else []
     _notes(given)
     return proxy
 
@@ -108,13 +108,19 @@ def modernized(
 
 def _raw(given: Given, service: str, frontend: list[At], backend: list[At], mode: str, whole: Whole) -> dict[str, Any]:
     raw: dict[str, Any] = {}
+    listens = "port" in given.data and not given.flag("disabled")
+    for key in ("frontend", "bind_options") if not listens and not given.flag("disabled") else ():
+        if key in given:
+            given.note(key, "has no effect without `port`")
     for side, lines in (("frontend", frontend), ("backend", backend)):
-        if side == "frontend" and "port" not in given.data:
+        if side == "frontend" and not listens:
             continue
         if modern := modernized(lines, side, given.told, mode, ("raw", side)):
             raw[side] = modern
     for ours, theirs in (("bind", "bind_options"), ("server", "server_options")):
         words = At(given.text(theirs).strip(), given.place(theirs))
+        if ours == "bind" and not listens:
+            continue
         if modern := modernized([words] if words.value else [], ours, given.told, mode, ("raw",)):
             raw[ours] = modern[0]
     name = given.text("backend_name")
@@ -163,7 +169,7 @@ def listening(host: str, port: int | None) -> str:
 
 def _first_check(backend: list[At]) -> dict[str, At]:
     """What HAProxy is to check, for our own first check of a server."""
-    place = next((line.place for line in backend if "check" in str(line.value)), None)
+    place = next((line.place for line in backend if "chk" in str(line.value) or "check" in str(line.value)), None)
     try:
         found = haproxy_lines.check([str(line.value) for line in backend])
     except RefusedError:  # it has been said of the line
