@@ -21,7 +21,7 @@ def holder_of(loaded: Loaded, name: str, owner: str, ttl: float) -> Holder:
     """
     match loaded.config.sources[name]:
         case EtcdSource() as source:
-            return EtcdHolder(name, source, layout_of(source.layout), owner, ttl)
+            return EtcdHolder(name, source, layout_of(source.layout, etcd=True), owner, ttl)
         case ZookeeperSource(layout="registrator") as source:
             return ZooKeeperHolder(name, source, NODES, owner, ttl)
         case ZookeeperSource() as source:

@@ -37,7 +37,12 @@ def registry_options(loaded: Loaded, name: str, source: Registry) -> Options:
     zookeeper = source if isinstance(source, ZookeeperSource) else ZookeeperSource()
     return Options(
         name,
-        layout_of(source.layout, endpoint=zookeeper.endpoint, path_encoding=zookeeper.path_encoding),
+        layout_of(
+            source.layout,
+            endpoint=zookeeper.endpoint,
+            path_encoding=zookeeper.path_encoding,
+            etcd=isinstance(source, EtcdSource),
+        ),
         source.prefix,
         source.find,
         tuple(condition(word) for word in source.labels),

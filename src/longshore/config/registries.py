@@ -94,9 +94,9 @@ class EtcdSource(RegistrySource):
     """The servers, any number of one cluster; one that does not answer is passed over."""
     prefix: Prefix = PREFIX
     """Everything beneath it is read: `<prefix>/<service>/<endpoint>`."""
-    layout: Literal["native", "registrator", "skydns2", "docker-register"] = "native"
-    """Who writes the entries: longshore (`native`), `registrator`, registrator for SkyDNS or CoreDNS (`skydns2`), or
-    `docker-register`."""
+    layout: Literal["native", "nerve", "registrator", "skydns2", "docker-register"] = "native"
+    """Who writes the entries: longshore (`native`), `nerve`, `registrator`, registrator for SkyDNS or CoreDNS
+    (`skydns2`), or `docker-register`."""
     username: str | None = Field(default=None, min_length=1, max_length=200)
     """User, when the cluster asks for one."""
     password_file: FilePath | None = None
@@ -158,7 +158,7 @@ class ConsulSource(RegistrySource):
 Registry = EtcdSource | ZookeeperSource | ConsulSource
 REGISTRIES: dict[str, type[Registry]] = {"etcd": EtcdSource, "zookeeper": ZookeeperSource, "consul": ConsulSource}
 WRITABLE = {
-    "etcd": ("native", "registrator", "skydns2", "docker-register"),
+    "etcd": ("native", "nerve", "registrator", "skydns2", "docker-register"),
     "zookeeper": ("native", "nerve", "registrator"),
     "consul": ("native", "registrator", "consulkv"),
 }

@@ -22,7 +22,7 @@ from longshore.clients.etcd_wire import Pair
 from longshore.core.entries import Entry, gives_way
 from longshore.core.layouts import Layout, farewell
 from longshore.registries.etcd_lease import HeldLease
-from longshore.registries.etcd_standing import Standings, Wanted, written
+from longshore.registries.etcd_standing import Standings, Wanted, read, written
 from longshore.registries.hold import MOST_WRITES, LeaseStatus
 
 
@@ -228,10 +228,13 @@ class EtcdHolder:
         """
         if not found.revision or found.lease == self._lease.id or found.value == value:
             return True
-        entry = self._layout.read(self._settings.prefix, found.key.decode(errors="replace"), found.value)
+        key = found.key.decode(errors="replace")
+        entry = read(self._layout, self._settings.prefix, key, found.value)
         if not isinstance(entry, Entry):
             return False
-        ours = self._layout.read(self._settings.prefix, found.key.decode(errors="replace"), value)
+        ours = read(self._layout, self._settings.prefix, key, value)
+        if self._layout.name == "nerve":  # the key names the instance: the address tells whether it is this one
+            return isinstance(ours, Entry) and ours.id == entry.id
         own = ours.owner if isinstance(ours, Entry) else self._owner
         return gives_way(entry.owner, own) or bool(entry.owner and entry.owner == own)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from longshore.core.entries import Entry
+from longshore.core.entries import Entry, Read
 from longshore.core.layouts import Layout
 from longshore.registries.hold import LeaseState, LeaseStatus
 
@@ -59,8 +59,15 @@ def written(layout: Layout, prefix: str, entries: Mapping[str, Entry]) -> tuple[
             continue
         also = (shared[0].encode(), shared[1]) if shared else None
         each = Wanted(entry.service, entry.id, key, value, also)
-        wanted[each.key] = each
+        if (other := wanted.setdefault(each.key, each)) is not each:
+            why = f"{other.service}/{other.id} has the same key"
+            unwritable[replace(each, written=f"{key} of {entry.service}")] = f"{why} {key}"
     return wanted, unwritable
+
+
+def read(layout: Layout, prefix: str, key: str, value: bytes) -> Read:
+    """Read what stands at a key of ours: beneath the prefix, or in a folder that an entry says itself."""
+    return layout.read(prefix if key.startswith(f"{prefix}/") else "/".join(key.split("/")[:-3]), key, value)
 
 
 TWIN = (
@@ -123,7 +130,7 @@ class Standings:
         for key, value in there.items():
             if key not in wanted and key not in self._standings and key not in strange - twin:
                 text = key.decode(errors="backslashreplace")
-                entry = layout.read(prefix, text, value)
+                entry = read(layout, prefix, text, value)
                 service, identity = (entry.service, entry.id) if isinstance(entry, Entry) else ("", text)
                 made = self._standings[key] = Standing(service, identity, text, "withdrawing", time.time())
                 if key in twin:
