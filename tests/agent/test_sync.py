@@ -11,7 +11,7 @@ from longshore.clients.registry_faults import RegistryError
 from longshore.core.entries import Entry
 from longshore.core.layouts import LAYOUTS
 from longshore.core.mirror import Mirror
-from longshore.core.registered_entry import Options
+from longshore.core.registered_options import Options
 from longshore.registries.hold import LeaseState, LeaseStatus
 from longshore.sources.answering import Answer
 from tests.lab.waiting import eventually

@@ -11,7 +11,7 @@ from longshore.core.inventory import Change, Inventory
 from longshore.core.layouts import LAYOUTS, farewell
 from longshore.core.layouts.docker_register import CHECKS
 from longshore.core.mirror import Mirror
-from longshore.core.registered_entry import Options
+from longshore.core.registered_options import Options
 
 PREFIX = "/longshore/services"
 OWNER = "sync.12345678"

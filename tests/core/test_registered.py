@@ -301,6 +301,29 @@ def test_names_are_looked_up_and_keep_their_last_address() -> None:
     assert registered.hosts == set()
 
 
+def test_names_are_looked_up_where_the_operator_says() -> None:
+    """Each service has its own way; one entry may be in several."""
+    here, there = ("10.0.0.2:53",), ("10.0.0.2:53", "10.0.0.3:53")
+    picks = (pick("a", service="web", nameservers=here), pick("b", service="web", nameservers=there))
+    plain = pick("c", service="web")
+    registered = Registered(replace(OPTIONS, picks=(*picks, plain)))
+    registered.put(key("web/one"), entry("vm1.internal"))
+    registered.put(key("api/two"), entry("vm2.internal"))
+    asked = ["vm1.internal@10.0.0.2:53", "vm1.internal@10.0.0.2:53,10.0.0.3:53", "vm1.internal", "vm2.internal"]
+    assert registered.hosts == set(asked)
+    registered.resolved({name: f"10.0.1.{number}" for number, name in enumerate(asked)}, {asked[0]: "gone"})
+    built, found = registered.build()
+    assert {s.name: [e.address for e in s.endpoints] for s in built} == {
+        "a": ["10.0.1.0"],
+        "b": ["10.0.1.1"],
+        "c": ["10.0.1.2"],
+        "api": ["10.0.1.3"],
+    }
+    assert [problem.what for problem in found] == ["vm1.internal does not resolve: gone"]
+    registered.delete(key("web/one"))
+    assert registered.hosts == {"vm2.internal"}
+
+
 def test_after_a_restart_a_name_has_the_address_it_had() -> None:
     earlier = Service("web", endpoints=(Endpoint("a", "a", "10.0.0.9", 80),))
     registered = Registered(OPTIONS, (earlier,))

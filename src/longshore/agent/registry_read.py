@@ -10,7 +10,8 @@ from longshore.agent.connect_registries import adapter_of, registry_options
 from longshore.clients.registry_faults import RegistryError
 from longshore.config.load import Loaded
 from longshore.config.registries import Registry
-from longshore.core.registered_entry import Options, Value
+from longshore.core.registered_entry import Value
+from longshore.core.registered_options import Options
 from longshore.sources.registered import Adapter
 
 PATIENCE = 60.0

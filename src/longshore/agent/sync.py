@@ -23,7 +23,8 @@ from longshore.core.freeze import Freeze, Mark
 from longshore.core.inventory import Inventory
 from longshore.core.mirror import Mirror, PassedOver
 from longshore.core.places import joined
-from longshore.core.registered_entry import Options, Value
+from longshore.core.registered_entry import Value
+from longshore.core.registered_options import Options
 from longshore.registries.hold import Holder, LeaseStatus
 from longshore.sources.answering import Answer, answer_of
 from longshore.sources.registered import Adapter, Patience, ask_doubted, stream

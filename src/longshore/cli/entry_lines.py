@@ -11,7 +11,7 @@ from longshore.core.inventory import Found, Inventory, is_used
 from longshore.core.model import Problem
 from longshore.core.places import joined
 from longshore.core.registered import Registered
-from longshore.core.registered_entry import Options
+from longshore.core.registered_options import Options
 from longshore.core.values import shown
 
 SHOWN_LABELS = 4

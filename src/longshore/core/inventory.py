@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from longshore.core.entries import Broken, Entry, Setting
 from longshore.core.layouts import payload
-from longshore.core.registered_entry import Options, Value
+from longshore.core.registered_entry import Value
+from longshore.core.registered_options import Options
 
 Found = Entry | Setting | Broken
 

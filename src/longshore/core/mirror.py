@@ -16,7 +16,7 @@ from longshore.core.freeze import Freeze, Mark
 from longshore.core.inventory import Inventory, is_used
 from longshore.core.model import Endpoint, EndpointState, Service
 from longshore.core.places import joined
-from longshore.core.registered_entry import Options
+from longshore.core.registered_options import Options
 
 OWNED = ("native",)
 """Layouts whose entries say their owner …"""

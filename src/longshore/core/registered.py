@@ -14,12 +14,11 @@ from longshore.core.registered_entry import (
     Contribution,
     Draft,
     Known,
-    Options,
-    Pick,
     Value,
     contribution_of,
     standing,
 )
+from longshore.core.registered_options import Options, Pick
 from longshore.core.spec import default_route
 from longshore.core.values import shown
 

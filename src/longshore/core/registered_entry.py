@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from longshore.core import spec, values
-from longshore.core.conditions import Condition
 from longshore.core.entries import Broken, Entry, Setting
 from longshore.core.grouping import tidy
-from longshore.core.layouts import Layout
 from longshore.core.model import Endpoint, EndpointState, Mode, Policy, Problem, Route
-from longshore.core.places import ip
+from longshore.core.places import ip, machine
 from longshore.core.registered_labels import PREFIX, Parts, labels_said, name_of, parts_of
+from longshore.core.registered_options import Options, Pick
 from longshore.core.spec import Spec
 from longshore.core.unheard import unheard
 from longshore.core.values import RefusedError, shown
@@ -28,66 +26,6 @@ _ENDPOINT_KEYS = frozenset(
     | {"register", "register-address", "register-check", "deregister-delay"}
 )
 Value = bytes | Entry | Broken
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """A service said in the configuration, made of entries. All that is given must match."""
-
-    name: str
-    spec: Spec
-    service: str | None = None  # as the registry has it
-    path: str | None = None  # they stand beneath it
-    labels: tuple[Condition, ...] = ()
-    tag: str | None = None
-    port: int | None = None  # in place of the registered one
-
-    def takes(self, key: str, entry: Entry, labels: Mapping[str, str]) -> bool:
-        """Whether an entry belongs to this service."""
-        return (
-            (self.service is None or self.service == entry.service)
-            and (self.path is None or beneath(self.path, key))
-            and all(condition.holds(labels) for condition in self.labels)
-            and (self.tag is None or self.tag in entry.tags)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How one source makes services of entries."""
-
-    source: str
-    layout: Layout
-    prefix: str
-    find: Literal["all", "named"] = "all"
-    labels: tuple[Condition, ...] = ()
-    tags: tuple[str, ...] = ()
-    picks: tuple[Pick, ...] = ()
-
-    @property
-    def prefixes(self) -> tuple[str, ...]:
-        """Where the adapter must look: none of these places is beneath another."""
-        needed = [pick.path for pick in self.picks if pick.path]
-        if self.find == "all" or any(not pick.path for pick in self.picks) or not needed:
-            needed.append(self.prefix)
-        found: list[str] = []
-        for place in sorted(set(needed), key=len):
-            if not any(beneath(other, place) for other in found):
-                found.append(place)
-        return tuple(sorted(found))
-
-    @property
-    def services(self) -> frozenset[str]:
-        """The services that are picked by name, where nothing else is of interest; empty if everything may be."""
-        named = [pick.service for pick in self.picks if pick.service]
-        return frozenset(named) if self.find == "named" and len(named) == len(self.picks) else frozenset()
-
-    def prefix_of(self, key: str) -> str:
-        """The prefix that the layout reads a key beneath. A picked path is one service: its name stands above."""
-        if beneath(self.prefix, key):
-            return self.prefix
-        above = [pick.path for pick in self.picks if pick.path and beneath(pick.path, key)]
-        return max(above, key=len).rpartition("/")[0] if above else self.prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +50,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """All that comes from one key. `host` is the name that its address was, or is to be, looked up by."""
+    """All that comes from one key. `hosts` are the names that its addresses were, or are to be, looked up by."""
 
     drafts: tuple[Draft, ...] = ()
     problems: tuple[Problem, ...] = ()
-    host: str = ""
+    hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of host names: the last address, why a name does not resolve now.
+    """What is known of host names, as `asked_of` spells them: the last address, why a name does not resolve now.
 
     `earlier` are addresses by endpoint id from before a restart: they hold until the name is looked up.
     """
@@ -131,10 +69,9 @@ class Known:
     earlier: Mapping[str, str] = field(default_factory=dict)
 
 
-def beneath(path: str, key: str) -> bool:
-    """Whether a key is a path or stands beneath it; a leading slash makes no difference."""
-    path, key = path.strip("/") + "/", key.strip("/") + "/"
-    return key.startswith(path)
+def asked_of(host: str, nameservers: tuple[str, ...]) -> str:
+    """Spell what is looked up: "vm1.internal", or "vm1.internal@10.0.0.2:53,10.0.0.3:53" at these nameservers."""
+    return f"{host}@{','.join(nameservers)}" if nameservers else host
 
 
 def contribution_of(key: str, value: Value, options: Options, known: Known) -> Contribution:
@@ -164,12 +101,11 @@ def contribution_of(key: str, value: Value, options: Options, known: Known) -> C
     if not own.enable:
         return Contribution()
     try:
-        endpoint = drafting.endpoint(own)
-        drafts = tuple(drafting.drafts(own, said.parts, endpoint, picks))
+        drafts = tuple(drafting.drafts(own, said.parts, picks))
     except RefusedError as refusal:
         problem = Problem(_where(*place), str(refusal), refusal.hint, tidy(found.service))
-        return Contribution(problems=(*drafting.problems, problem), host=drafting.host)
-    return Contribution(drafts, tuple(drafting.problems), drafting.host)
+        return Contribution(problems=(*drafting.problems, problem), hosts=frozenset(drafting.hosts))
+    return Contribution(drafts, tuple(drafting.problems), frozenset(drafting.hosts))
 
 
 def _where(source: str, key: str) -> str:
@@ -200,29 +136,28 @@ class _Drafting:
     entry: Entry
     options: Options
     known: Known
-    ip: str | None = field(init=False)
-    host: str = field(init=False)  # the name to look up, "" for an IP address
+    hosts: set[str] = field(default_factory=set)  # what is looked up
     problems: list[Problem] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.ip = ip(self.entry.host)
-        self.host = "" if self.ip else self.entry.host
-
-    def drafts(self, own: Spec, parts: Parts, endpoint: Endpoint | None, picks: list[Pick]) -> Iterator[Draft]:
+    def drafts(self, own: Spec, parts: Parts, picks: list[Pick]) -> Iterator[Draft]:
         entry = self.entry
+        endpoints = {
+            servers: self._endpoint(own, servers) for servers in dict.fromkeys(p.nameservers for p in picks) or [()]
+        }
         for pick in picks:
             labels, keys = labels_said(entry.labels).labels, own.given - _ENDPOINT_KEYS
             if keys and (problem := unheard(entry.service, labels, own, keys, pick.name, pick.spec)):
                 self.problems.append(problem)
             mode, routes, policy = parts_of(pick.spec)
             rank = (True, True, entry.since, self.key)
+            endpoint = endpoints[pick.nameservers]
             theirs = endpoint and self._picked(endpoint, pick, own)
             yield Draft(self.key, pick.name, pick.spec, mode, routes, policy, theirs, entry.owner, rank)
         if not picks:
             name = self._name(own.service or entry.service)
             mode, routes, policy = parts
             rank = (False, not own.given <= _ENDPOINT_KEYS, entry.since, self.key)
-            yield Draft(self.key, name, own, mode, routes, policy, endpoint, entry.owner, rank)
+            yield Draft(self.key, name, own, mode, routes, policy, endpoints[()], entry.owner, rank)
 
     def _picked(self, endpoint: Endpoint, pick: Pick, own: Spec) -> Endpoint:
         """The endpoint as the operator's service has it; what the entry itself says of weight and backup counts."""
@@ -231,12 +166,16 @@ class _Drafting:
         backup = endpoint.backup if own.backup is not None else bool(pick.spec.backup)
         return replace(endpoint, port=pick.port or endpoint.port, weight=weight, backup=backup)
 
-    def endpoint(self, own: Spec) -> Endpoint | None:
+    def _endpoint(self, own: Spec, nameservers: tuple[str, ...]) -> Endpoint | None:
         entry, known = self.entry, self.known
         if not entry.id or len(entry.id) > LONGEST_ID or not entry.id.isprintable():
             raise RefusedError(f"{shown(entry.id)} cannot be the id of an endpoint")
-        address = self.ip or known.addresses.get(entry.host) or known.earlier.get(entry.id)
-        if why := known.failures.get(entry.host):
+        address, asked = ip(entry.host), ""
+        if address is None:
+            asked = asked_of(machine(entry.host), nameservers)
+            self.hosts.add(asked)
+            address = known.addresses.get(asked) or known.earlier.get(entry.id)
+        if why := known.failures.get(asked):
             hint = f"the last address {address} stays in use" if address else "it gets no traffic until it does"
             self.problems.append(
                 Problem(
@@ -249,7 +188,7 @@ class _Drafting:
         if address is None:
             return None
         state, why = _state(entry)
-        resolved = f"{entry.host} resolved to {address}, " if self.host else ""
+        resolved = f"{entry.host} resolved to {address}, " if asked else ""
         reason = f"{resolved}registered in {self.options.source}"
         return Endpoint(
             id=entry.id,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
 from longshore.sources.blocking import in_thread
 
 Lookup = Callable[[str], tuple[str, ...]]
+Ask = Callable[[str, str], Awaitable[tuple[str, ...]]]  # a name, and who to ask: "10.0.0.2:53,10.0.0.3:53"
 REFRESH = 10.0  # seconds between look-ups of a name that resolves
 FIRST_RETRY = 1.0  # seconds until a name that does not resolve is tried again; doubles up to REFRESH
 AT_ONCE = 32  # look-ups that may be under way together
@@ -30,15 +31,23 @@ def lookup(host: str) -> tuple[str, ...]:
 
 
 class Names:
-    """Addresses of wanted names. `changed` is set whenever an address or a failure is new."""
+    """Addresses of wanted names. `changed` is set whenever an address or a failure is new.
+
+    "vm1.internal" is asked of the system's resolver, "vm1.internal@10.0.0.2:53" of this nameserver (`ask`).
+    """
 
     def __init__(
-        self, *, known: Mapping[str, str] | None = None, lookup: Lookup = lookup, refresh: float = REFRESH
+        self,
+        *,
+        known: Mapping[str, str] | None = None,
+        lookup: Lookup = lookup,
+        refresh: float = REFRESH,
+        ask: Ask | None = None,
     ) -> None:
         self.addresses: dict[str, str] = dict(known or {})  # the last good address of each name
         self.failures: dict[str, str] = {}  # why a name does not resolve now
         self.changed = asyncio.Event()
-        self._lookup, self._refresh = lookup, refresh
+        self._lookup, self._refresh, self._ask = lookup, refresh, ask
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -67,7 +76,7 @@ class Names:
         while True:
             try:
                 async with self._room:
-                    found = await in_thread(partial(self._lookup, name), f"look up {name}")
+                    found = await self._found(name)
             except (OSError, UnicodeError) as error:
                 self._failed(name, getattr(error, "strerror", None) or str(error))
                 await asyncio.sleep(retry)
@@ -76,6 +85,12 @@ class Names:
                 self._answered(name, found)
                 retry = FIRST_RETRY
                 await asyncio.sleep(self._refresh)
+
+    async def _found(self, name: str) -> tuple[str, ...]:
+        host, at, servers = name.partition("@")
+        if at and self._ask is not None:
+            return await self._ask(host, servers)
+        return await in_thread(partial(self._lookup, name), f"look up {name}")
 
     def _answered(self, name: str, found: tuple[str, ...]) -> None:
         if not found:

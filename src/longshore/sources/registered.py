@@ -21,6 +21,7 @@ from longshore.core.registered import Options, Registered
 from longshore.core.registered_entry import Value
 from longshore.sources.answering import Answer, answer_of
 from longshore.sources.names import REFRESH, Lookup, Names, lookup
+from longshore.sources.nameservers import asking
 
 __all__ = ["Adapter", "Gate", "Options", "Patience", "Sink", "Value", "ask_doubted", "stream", "watch"]
 
@@ -207,7 +208,7 @@ async def watch(
     clock: Callable[[], float] = time.time,
 ) -> NoReturn:
     """Publish what is registered, for ever. `last` is the snapshot from before a restart."""
-    names = Names(lookup=lookup, refresh=refresh)
+    names = Names(lookup=lookup, refresh=refresh, ask=asking())
     content = Content(options, publish, names, last=last, gate=gate, clock=clock)
     try:
         async with asyncio.TaskGroup() as group:
