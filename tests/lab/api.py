@@ -42,20 +42,25 @@ class Reply:
 
 
 class Api:
-    """A server on a free port of 127.0.0.1, for as long as the `with` block lasts."""
+    """A server, by default on a free port of 127.0.0.1, for as long as the `with` block lasts."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.mood: Mood = ""
         self.calls: list[Call] = []
         self.ended = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer((address, port), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self._server.server_address[0]!s}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._server.server_address[1]
 
     def __enter__(self) -> Self:
         """Start."""
@@ -63,7 +68,9 @@ class Api:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop; once more is no error."""
+        if self.ended.is_set():
+            return
         self.ended.set()
         self._server.shutdown()
         self._thread.join()

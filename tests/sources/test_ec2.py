@@ -155,3 +155,10 @@ async def test_the_secret_itself(amazon: Amazon) -> None:
     amazon.machine("i-1", "10.0.0.5", Name="web")
     async with seen(amazon, WEB, environ={}, **{"access-key-id": KEY, "secret-access-key": SECRET}) as watched:
         await watched.until(lambda: len(watched.endpoints) == 1)
+
+
+async def test_when_no_service_asks_for_machines_that_is_said(amazon: Amazon) -> None:
+    async with seen(amazon) as watched:
+        await watched.until(lambda: bool(watched.last.problems))
+    assert [problem.what for problem in watched.last.problems] == ["none of them asks for machines"]
+    assert not amazon.calls

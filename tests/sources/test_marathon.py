@@ -243,3 +243,9 @@ async def test_many_events_in_a_row_are_one_look(marathon: Marathon) -> None:
         marathon.run("/prod/web", "10.0.0.6", 31002)
         await watched.until(lambda: len(watched.endpoints) == 2)
         assert marathon.asked("/prod/web") < 100
+
+
+async def test_when_no_service_asks_for_an_app_that_is_said(marathon: Marathon) -> None:
+    async with seen(marathon) as watched:
+        await watched.until(lambda: bool(watched.last.problems))
+    assert [problem.what for problem in watched.last.problems] == ["none of them asks for an app"]

@@ -24,6 +24,7 @@ from longshore.core.entries import Broken, Entry
 from longshore.core.places import ip
 from longshore.sources.registered import Sink, Value
 
+NOBODY = "add one: `services: {web: {from: {source: …, label: Name=web, port: 80}}}`"
 SERVICE = "machines"
 PATIENCE = Patience()
 
@@ -68,6 +69,8 @@ class Ec2Adapter:
         async with client_of(self._settings, self._environ, self._patience) as aws:
             while True:
                 found: dict[str, Value] = {}
+                if not self._filters:
+                    found["services"] = Broken("services", "none of them asks for machines", NOBODY)
                 for filters in self._filters:  # one after the other: EC2 counts how much it is asked
                     found |= {each.id: entry_of(each) for each in await running(aws, filters)}
                 sink.replace(found)

@@ -27,6 +27,7 @@ from longshore.core.values import RefusedError, shown
 from longshore.sources.registered import Sink, Value
 from longshore.sources.together import together
 
+NOBODY = "add one: `services: {web: {from: {source: …, app: /prod/web}}}`"
 AT_ONCE = 8  # apps that are asked for together
 PATIENCE = Patience()
 DEAF = 10.0  # seconds until a stream of events that is not to be had is asked for again
@@ -98,6 +99,8 @@ class MarathonAdapter:
             async with room:
                 return await client.tasks(app)
 
+        if not self._asked:
+            return {"services": Broken("services", "none of them asks for an app", NOBODY)}
         answers = await asyncio.gather(*map(ask, self._apps), return_exceptions=True)
         tasks: dict[str, list[Task] | None] = {}
         for app, answer in zip(self._apps, answers, strict=True):
