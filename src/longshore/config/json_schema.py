@@ -31,7 +31,11 @@ def _short_forms(schema: dict[str, Any]) -> None:
     texts = {"type": "array", "items": text, "minItems": 1}
     frontends = schema["properties"]["frontends"]
     frontends["additionalProperties"] = {"anyOf": [text, texts, frontends["additionalProperties"]]}
-    endpoints = schema["$defs"]["ServiceConfig"]["properties"]["endpoints"]
-    endpoints["items"] = {"anyOf": [text, endpoints["items"]]}
+    for key in ("endpoints", "fallback"):
+        endpoints = schema["$defs"]["ServiceConfig"]["properties"][key]
+        endpoints["items"] = {"anyOf": [text, endpoints["items"]]}
+    picked = schema["$defs"]["From"]["properties"]
+    for key in ("label", "nameserver"):
+        picked[key] |= {"type": ["string", "array"]}
     sources = schema["properties"]["sources"]
     sources["additionalProperties"] = {"anyOf": [{"type": "null"}, sources["additionalProperties"]]}

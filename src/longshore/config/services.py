@@ -144,7 +144,7 @@ def spelling(value: Any) -> str:
 FixedEndpoints = Annotated[tuple[Annotated[FixedEndpoint, BeforeValidator(endpoint)], ...], BeforeValidator(listed)]
 OneOrMore = Annotated[
     Annotated[From, Tag("one")]
-    | Annotated[tuple[From, ...], BeforeValidator(listed), Field(min_length=1), Tag("list")],
+    | Annotated[tuple[From, ...], Field(min_length=1), BeforeValidator(listed), Tag("list")],
     Discriminator(spelling),
 ]
 BESIDE_FROM = ("from_first", "fallback", "fallback_always", "keep_last")  # what has a meaning only beside `from`
