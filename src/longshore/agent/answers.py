@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from longshore import __version__
 from longshore.agent import shown, shown_slots
 from longshore.agent.balancer import Balancer
+from longshore.agent.file_output import FileOutput
 from longshore.agent.register_beside import Beside
 from longshore.agent.report import (
     AdminState,
@@ -41,6 +42,7 @@ class Answers:
         self.registrar: Beside | None = None
         self.at_start: tuple[Problem, ...] = ()  # of the start, such as the API's own address
         self.certificates: tuple[Problem, ...] = ()
+        self.outputs: FileOutput | None = None
         self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
         self.gates: Mapping[str, Gate] = {}  # of the sources that are registries
 
@@ -239,6 +241,7 @@ class Answers:
             *self.configuration,
             *((b.desired.store.problem,) if b.desired.store.problem else ()),
             *((b.trouble,) if b.trouble else ()),
+            *((self.outputs.problem,) if self.outputs and self.outputs.problem else ()),
             *b.desired.problems,
             *b.wanting.broken.values(),
             *b.wanting.quarantine.problems,

@@ -16,6 +16,7 @@ from longshore.config.agent import AgentConfig
 from longshore.config.dns import DnsSource
 from longshore.config.engine import EngineTls
 from longshore.config.fields import BindAddresses, Duration, FilePath, Name, OptionalBindAddress
+from longshore.config.file_output import FileOutputConfig
 from longshore.config.haproxy import HaproxyConfig
 from longshore.config.here import HereConfig
 from longshore.config.register import RegisterConfig
@@ -34,6 +35,7 @@ __all__ = [
     "DockerSource",
     "EngineTls",
     "EtcdSource",
+    "FileOutputConfig",
     "FileSource",
     "FixedEndpoint",
     "From",
@@ -126,5 +128,7 @@ class Config(Section):
     """What `longshore agent` tells balancers of this machine, and to whom."""
     here: HereConfig = HereConfig()
     """Where this balancer is."""
+    file_output: FileOutputConfig | None = None
+    """Who serves what, as JSON files for other programs."""
     forget_after: Duration = 600.0
     """How long a service that lost its last endpoint is remembered, and answers 503 instead of 404."""
