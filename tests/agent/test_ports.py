@@ -43,3 +43,22 @@ def test_a_frontend_keeps_the_addresses_that_can_be_had() -> None:
     ports.look([], (both, one), frozenset(), 0.0)
     assert ports.free((both, one)) == (Frontend("both", "http", (Bind(":80"),), "routes.map"),)
     assert [problem.where for problem in ports.problems([], (both, one))] == ["frontend both", "frontend one"]
+
+
+def test_a_shared_address_is_left_out_until_it_may_be_joined() -> None:
+    shared = BusyAddress(":8080", "haproxy (pid 7) listens there already", "", 7, "haproxy", taken=True, shared=True)
+    ports = Ports(lambda _: [shared])
+    assert ports.look([OWN], (), frozenset(), 0.0) == {":8080": "haproxy (pid 7)"}
+    assert ports.problems([OWN], ()) == ()
+    ports.joins = True
+    assert ports.look([OWN], (), frozenset(), 1.0) == {}
+    assert ports.shared == {":8080": "haproxy (pid 7)"}
+    ports.look([OWN], (), frozenset({":8080"}), 2.0)
+    assert ports.shared == {}, "it is ours by now"
+
+
+def test_at_the_start_a_frontend_is_not_left_out() -> None:
+    """HAProxy's start then says who has its address, and is the end."""
+    ports = Ports(lambda _: [HELD])
+    front = Frontend("http", "http", (Bind(":8080"),), "routes.map")
+    assert ports.look([], (front,), frozenset(), 0.0, starting=True) == {}

@@ -37,6 +37,19 @@ def test_too_late_is_1_and_says_how_far_it_came(agent: ServedAgent, command: Com
     assert json.loads(ended.out)["ready"] is False
 
 
+def test_without_a_service_it_waits_until_longshore_is_ready(agent: ServedAgent, command: Command) -> None:
+    assert command("wait").code == 0
+    agent.do(agent.fake.change(replace(STATUS, ready=False)))
+    ended = command("wait", "--timeout", "0")
+    assert ended.code == 1
+    assert "longshore is not ready" in ended.err
+    assert command("wait", "shop-web", "--timeout", "0").code == 1, "what is not served yet is not up"
+    timer = threading.Timer(0.2, lambda: agent.do(agent.fake.change(STATUS)))
+    timer.start()
+    assert command("wait", "shop-web", "--timeout", "30s").code == 0
+    timer.join()
+
+
 def test_an_agent_that_is_not_there_yet_is_waited_for(agent: ServedAgent, command: Command) -> None:
     """A script may start it in the background and wait right away."""
     agent.unserve()
@@ -59,7 +72,7 @@ def test_a_registrar_is_not_waited_for(agent: ServedAgent, command: Command) -> 
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["shop-web="], ["shop-web=x"], ["=1"], ["a", "--timeout", "soon"], ["a", "--timeout", "-1"]]
+    "arguments", [["shop-web="], ["shop-web=x"], ["=1"], ["a", "--timeout", "soon"], ["a", "--timeout", "-1"]]
 )
 def test_wrong_usage_is_2(command: Command, arguments: list[str]) -> None:
     assert command("wait", *arguments).code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import stat
 from collections.abc import Callable
@@ -89,6 +90,21 @@ async def test_a_token_file_of_no_use_closes_the_admin_address(
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", number)).close()
         assert web.path.exists()
+
+
+async def test_a_busy_admin_address_is_taken_when_it_is_free(tmp_path: Path) -> None:
+    """A longshore that takes another one's place waits for its end."""
+    free = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with Web(FakeAgent(), tmp_path, bind=f"127.0.0.1:{port}", changed=free.set) as web:
+            assert len(web.problems) == 1
+            taken.close()
+            async with asyncio.timeout(30):
+                await free.wait()
+            assert not web.problems
+            async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/healthz") as response:
+                assert response.status == 200
 
 
 async def test_a_busy_admin_address_is_a_problem_and_no_more(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ class Answers:
         self._types = types
         self._reread = reread
         self.registrar: Beside | None = None
-        self.at_start: tuple[Problem, ...] = ()  # of the start, such as the API's own address
+        self.at_start: tuple[Problem, ...] = ()  # of the start, such as a state file of no use
+        self.reached: Callable[[], tuple[Problem, ...]] = tuple  # of the API's own address
         self.certificates: tuple[Problem, ...] = ()
         self.outputs: FileOutput | None = None
         self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
@@ -63,7 +64,10 @@ class Answers:
             services=services,
             problems=self.problems(),
             plans=PlanCounters(counters.plans, counters.steps, counters.refused, counters.drift),
-            pending=(f"HAProxy is reloaded: {b.driver.reloading}",) if b.driver.reloading else (),
+            pending=(
+                *((f"HAProxy is reloaded: {b.driver.reloading}",) if b.driver.reloading else ()),
+                *(f"listening on {each}: when everything is ready" for each in b.sharing.waiting),
+            ),
             seq=b.journal.seq,
         )
 
@@ -237,6 +241,7 @@ class Answers:
         b = self._balancer
         found = [
             *self.at_start,
+            *self.reached(),
             *self.certificates,
             *self.configuration,
             *((b.desired.store.problem,) if b.desired.store.problem else ()),

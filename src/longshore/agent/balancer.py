@@ -12,21 +12,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import structlog
 
-from longshore.agent import silence
+from longshore.agent import shown_slots, silence
 from longshore.agent.connect import Setup
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Done, Driver
 from longshore.agent.journal import Journal
 from longshore.agent.pace import Backoff, forever
 from longshore.agent.routed import Routed
+from longshore.agent.sharing import Sharing, fit
 from longshore.agent.wanting import Wanting
 from longshore.clients.haproxy_faults import HAProxyError
-from longshore.core.model import Problem, Snapshot
+from longshore.core.model import Problem, Service, Snapshot
 from longshore.core.wanted import Wanted
 from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import ConfigError
@@ -49,6 +50,7 @@ class Balancer:
         self.journal = journal
         self.wanting = Wanting(setup, driver, desired, self.poke)
         self.routed = Routed(journal, setup.meter)
+        self.sharing = Sharing(self.wanting.ports, driver.process.runtime().path, journal.add, self.poke)
         self.stats: dict[tuple[str, str], ServerStat] = {}
         self.trouble: Problem | None = None  # why the last round failed
         self.ready = False
@@ -128,6 +130,7 @@ class Balancer:
             "look": forever("look", self._look),
             "supervise": forever("supervise", self._supervise),
             "clock": forever("clock", self._clock),
+            "sharing": forever("sharing", self.sharing.watch),
             "silence": forever("silence", lambda: silence.watch(lambda: self.driver.running, self.journal.add)),
         }
 
@@ -169,8 +172,22 @@ class Balancer:
         self._note(done)
         if done.steps:
             self.setup.meter.applied(time.monotonic() - began)
-        self.ready = self.ready or (self.desired.complete and not trying)
+        whole = self.desired.complete and not trying
+        self.sharing.note(self.driver.running.addresses if self.driver.running else (), ready=whole and self._fit())
+        self.ready = self.ready or (whole and self.sharing.settled)
         return not done.refused
+
+    def _fit(self) -> bool:
+        """Whether a port may be taken over: who asks there finds all that can be found."""
+        known = self.wanting.known.values()
+        searched = [service for service in known if service.template and self.driver.running]
+        empty = [s.name for s in searched if not any(self._found(s))]
+        since = time.time() - self.haproxy_started
+        return fit(self.desired.snapshots.values(), self.wanting.admission.prober.waiting.values(), empty, since)
+
+    def _found(self, service: Service) -> Iterator[bool]:
+        homes = self.driver.running.homes.get(service.name, ()) if self.driver.running else ()
+        return (each.state == "up" for home in homes for each in shown_slots.found(service, home, self.stats, 0.0))
 
     def _want(self) -> Wanted:
         return self.wanting.wanted(self.setup, self.stats)
@@ -262,6 +279,6 @@ class Balancer:
             if (
                 self.wanting.admission.overdue(time.monotonic())
                 or self.desired.tick(time.time())
-                or self.wanting.ports.taken
+                or self.wanting.ports.out
             ):
                 self.poke()

@@ -10,7 +10,7 @@ await life.end(...)       HAProxy drained and stopped, or left running
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,6 @@ from longshore.agent.collecting import collect_seldom
 from longshore.agent.connect_origins import compositions
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Driver
-from longshore.agent.file_output import FileOutput
 from longshore.agent.files import Files
 from longshore.agent.journal import Journal
 from longshore.agent.metrics import Metrics
@@ -34,11 +33,9 @@ from longshore.agent.report import Refused
 from longshore.agent.store import Store
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.config.load import Loaded, set_aside
-from longshore.core.model import Problem, Service
+from longshore.core.model import Problem
 from longshore.haproxy.capabilities import find_binary, probe
 from longshore.sources.registered import Gate
-
-DRAIN = 8.0  # seconds that running requests get when longshore stops; Docker kills after 10
 
 log = structlog.get_logger()
 
@@ -79,9 +76,10 @@ class Life:
         setup = connect.Setup(
             connect.process_of(config, paths, self.loaded.raw.process),
             connect.frontends_of(config, paths, self._certificates.usable),
-            connect.busy_for(process),
+            connect.busy_for(process, share=config.haproxy.share_ports),
             meter,
             connect.here_of(config),
+            config.haproxy.share_ports,
         )
         desired = Desired(
             tuple(connect.source_names(self.loaded)),
@@ -102,12 +100,10 @@ class Life:
             journal.add,
         )
         self.balancer = Balancer(setup, driver, desired, journal)
-        self._outputs = FileOutput(config.file_output, journal.touch)
         self.answers = Answers(self.balancer, lambda: connect.source_names(self.loaded), self.reload)
         self.answers.certificates = self._certificates.problems
         self.answers.configuration = set_aside(self.loaded)
         self.answers.gates = self.gates
-        self.answers.outputs = self._outputs
         self.registrar = self.answers.registrar = Beside(journal, meter)
         if self._store.found:
             self.answers.at_start += (self._store.found,)
@@ -123,8 +119,6 @@ class Life:
         tasks = {
             asyncio.create_task(self.balancer.run(), name="balancer"),
             asyncio.create_task(self._certificates.watch(), name="certificates"),
-            asyncio.create_task(self._outputs.follow(self.balancer.journal, self._served), name="file output follows"),
-            asyncio.create_task(self._outputs.watch(), name="file output"),
             asyncio.create_task(self._wait(stop), name="stop"),
         }
         try:
@@ -135,12 +129,6 @@ class Life:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _served(self) -> tuple[Mapping[str, Service], bool]:
-        """The services as they are served, and whether every source says that it knows all."""
-        known = self.balancer.desired.snapshots.values()
-        whole = all(snapshot is not None and not snapshot.stale for snapshot in known)
-        return self.balancer.wanting.known, whole
 
     async def end(self, *, leave_running: bool) -> None:
         """Stop the sources, withdraw from registries; drain and stop HAProxy. Or leave registries and HAProxy as is."""
@@ -153,7 +141,7 @@ class Life:
         if leave_running or not process.managed:
             await process.close()
         else:
-            await process.stop(DRAIN)
+            await process.stop(self.loaded.config.haproxy.drain)
             await process.close()
         await withdrawn
         await self._store.close()
@@ -188,13 +176,13 @@ class Life:
         config, driver = new.config, self.balancer.driver
         self._certificates.set_origins(connect.certificates_of(config))
         self._certificates.look()
-        self._outputs.take(config.file_output)
         self.balancer.setup = connect.Setup(
             connect.process_of(config, driver.paths, new.raw.process),
             connect.frontends_of(config, driver.paths, self._certificates.usable),
             self.balancer.setup.busy,
             self.balancer.setup.meter,
             connect.here_of(config),
+            self.balancer.setup.share,
         )
         driver.spare = config.haproxy.spare_slots
         changed = connect.changed_sources(before, new)
@@ -263,6 +251,7 @@ class Life:
             "admin": (now.admin, then.admin),
             "haproxy.mode": (now.haproxy.mode, then.haproxy.mode),
             "haproxy.binary": (now.haproxy.binary, then.haproxy.binary),
+            "haproxy.share-ports": (now.haproxy.share_ports, then.haproxy.share_ports),
         }
         return tuple(
             Problem("configuration", f"{key} has changed and only counts at the next start", "Restart longshore up.")

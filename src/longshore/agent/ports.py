@@ -1,4 +1,7 @@
-"""Addresses that services or frontends ask for and that another program has: left out, said, and tried again."""
+"""Addresses that services or frontends ask for and that another program has: left out, said, and tried again.
+
+What another HAProxy has and shares is left out until `joins` says that it may be listened on: see `agent.sharing`.
+"""
 
 from __future__ import annotations
 
@@ -19,30 +22,51 @@ class Ports:
         """`busy` tells which of some addresses other programs listen on."""
         self._busy = busy
         self.taken: dict[str, str] = {}  # address -> who has it
+        self.shared: dict[str, str] = {}  # address -> who has it and would share it
+        self.joins = False  # whether addresses that are shared are listened on
         self._looked: dict[str, float] = {}
 
     def look(
-        self, services: Iterable[Service], frontends: Iterable[Frontend], ours: frozenset[str], now: float
+        self,
+        services: Iterable[Service],
+        frontends: Iterable[Frontend],
+        ours: frozenset[str],
+        now: float,
+        *,
+        starting: bool = False,
     ) -> dict[str, str]:
-        """The addresses among those wanted that cannot be had, with who has them."""
-        wanted = {r.listen for s in services for r in s.routes if r.listen}
-        wanted = (wanted | {b.address for f in frontends for b in f.binds}) - ours
+        """The addresses among those wanted that cannot be had, with who has them.
+
+        `starting`: a frontend whose address a stranger has and does not share is the end; HAProxy's start says so.
+        """
+        fixed = {b.address for f in frontends for b in f.binds}
+        wanted = ({r.listen for s in services for r in s.routes if r.listen} | fixed) - ours
         ask = [a for a in sorted(wanted) if now - self._looked.get(a, -AGAIN) >= AGAIN]
         if ask:
-            found = {b.address: b.why for b in self._busy(ask)}
+            found = self._busy(ask)
             for address in ask:
                 self._looked[address] = now
                 self.taken.pop(address, None)
-                if address in found:
-                    self.taken[address] = found[address]
+                self.shared.pop(address, None)
+            for each in found:
+                if each.shared:
+                    self.shared[each.address] = each.owner
+                elif not starting or each.address not in fixed:
+                    self.taken[each.address] = each.why
         self.taken = {a: why for a, why in self.taken.items() if a in wanted}
-        return self.taken
+        self.shared = {a: why for a, why in self.shared.items() if a in wanted}
+        return self.out
+
+    @property
+    def out(self) -> dict[str, str]:
+        """The addresses that are not listened on now, with who has them."""
+        return self.taken if self.joins else {**self.taken, **self.shared}
 
     def free(self, frontends: tuple[Frontend, ...]) -> tuple[Frontend, ...]:
         """The frontends, as far as their addresses can be had."""
-        if not self.taken:
+        if not (out := self.out):
             return frontends
-        rest = (replace(f, binds=tuple(b for b in f.binds if b.address not in self.taken)) for f in frontends)
+        rest = (replace(f, binds=tuple(b for b in f.binds if b.address not in out)) for f in frontends)
         return tuple(frontend for frontend in rest if frontend.binds)
 
     def problems(self, services: Iterable[Service], frontends: Iterable[Frontend]) -> tuple[Problem, ...]:

@@ -20,7 +20,7 @@ class RegisterAnswers:
     def __init__(self, registrar: Registrar, meter: Metrics, reread: Callable[[], Awaitable[str]]) -> None:
         self._registrar, self._meter, self._reread = registrar, meter, reread
         self._started = time.time()
-        self.at_start: tuple[Problem, ...] = ()
+        self.reached: Callable[[], tuple[Problem, ...]] = tuple  # of the API's own address
         self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
 
     def status(self) -> Status:
@@ -38,7 +38,7 @@ class RegisterAnswers:
 
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong now."""
-        return (*self.at_start, *self.configuration, *self._registrar.problems())
+        return (*self.reached(), *self.configuration, *self._registrar.problems())
 
     def explain(self, url: str) -> Explanation:
         """Only a balancer can."""

@@ -79,6 +79,15 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedAddress:
+    """An address that another HAProxy listens on as well. See `agent.sharing` for the states."""
+
+    address: str
+    by: str  # "haproxy (pid 7)"
+    state: Literal["waiting", "beside", "taken over"]
+
+
+@dataclass(frozen=True, slots=True)
 class HaproxyStatus:
     """The HAProxy that serves for us."""
 
@@ -91,6 +100,7 @@ class HaproxyStatus:
     last_reload: float = 0.0
     last_reload_reason: str = ""
     addresses: tuple[str, ...] = ()  # where it listens
+    shared: tuple[SharedAddress, ...] = ()  # with another HAProxy
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Run:
         web = Web(answers, self._config.state_dir, bind=self._admin, token_file=token, socket_name=REGISTER_SOCKET)
         try:
             async with web:
-                answers.at_start += web.problems
+                answers.reached = lambda: web.problems
                 self._spawn(tell_journal(answers))
                 self._spawn(tell_problems(answers))
                 return await self._serve()

@@ -15,6 +15,11 @@ from longshore.core.model import Problem
 from longshore.core.places import joined
 
 COLOURS: dict[str, Colour] = {"up": "green", "down": "red", "stale": "red", "current": "green", "standby": "dim"}
+SHARED = {
+    "waiting": "joined when everything is ready",
+    "beside": "both get new connections",
+    "taken over": "all new connections come here, the other may be stopped",
+}
 BAR = 3  # routes of a service that are listed; the rest are counted
 
 
@@ -86,6 +91,8 @@ def _head(status: Status, now: float) -> Iterator[str]:
     yield clean(_haproxy(status.haproxy, now))
     if status.haproxy.addresses:
         yield f"listens on {clean(', '.join(status.haproxy.addresses))}"
+    for shared in status.haproxy.shared:
+        yield paint(f"shares {clean(shared.address)} with {clean(shared.by)}: {SHARED[shared.state]}", "yellow")
 
 
 def _haproxy(haproxy: HaproxyStatus, now: float) -> str:

@@ -17,7 +17,7 @@ import structlog
 from cyclopts import Parameter
 
 from longshore import __version__
-from longshore.agent.life import DRAIN, Life
+from longshore.agent.life import Life
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, End
@@ -48,6 +48,13 @@ def up(
             negative="", help="When longshore ends, leave HAProxy serving; the next `longshore up` takes it over."
         ),
     ] = False,
+    share_ports: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Listen where another HAProxy does, take over from it when ready; needs a state directory of its own.",
+        ),
+    ] = False,
     log: Annotated[
         logs.Style, Parameter(show_default=True, help="How to log: for people, key=value or JSON.")
     ] = "auto",
@@ -60,6 +67,8 @@ def up(
     environ = dict(os.environ)
     if state_dir:
         environ["LONGSHORE_STATE_DIR"] = str(state_dir.absolute())
+    if share_ports:
+        environ["LONGSHORE_HAPROXY_SHARE_PORTS"] = "true"
 
     read = reading(config, environ, {"--synapse": synapse_reader(synapse, environ)})
     loaded = read()
@@ -99,9 +108,10 @@ class Run:
             raise End(FINDING, f"another longshore runs with the state directory {state}", "end it, or use --state-dir")
         try:
             await self._life.prepare()
-            web = Web(self._life.answers, state, bind=admin.bind, token_file=admin.token_file)
+            touch = self._life.balancer.journal.touch
+            web = Web(self._life.answers, state, bind=admin.bind, token_file=admin.token_file, changed=touch)
             async with web:
-                self._life.answers.at_start += web.problems
+                self._life.answers.reached = lambda: web.problems
                 self._spawn(tell_journal(self._life.answers))
                 self._spawn(tell_problems(self._life.answers))
                 return await self._serve()
@@ -124,7 +134,7 @@ class Run:
                 await self._life.serve(self._stop)
                 self._notify.stopping()
                 if not leave_running:
-                    log.info("draining and stopping HAProxy", at_most=f"{DRAIN:g} s")
+                    log.info("draining and stopping HAProxy", at_most=f"{self._life.loaded.config.haproxy.drain:g} s")
         except HAProxyError:
             raise
         except Exception:

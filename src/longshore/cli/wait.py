@@ -27,16 +27,17 @@ def wait(
 ) -> int:
     """Wait until each service has at least one endpoint up, or as many as said, and HAProxy serves them.
 
-    Services, and the agent itself, may appear while it waits. Ends with 1 when time is over.
+    Without a service: until longshore is ready, ports that it takes over from another HAProxy included. Services, and
+    the agent itself, may appear while it waits. Ends with 1 when time is over.
     """
     wanted = _wanted(services)
     limit = seconds(timeout)
-    found = _until(agent(state_dir, config), wanted, limit)
+    ready, found = _until(agent(state_dir, config), wanted, limit)
     missing = [name for name, count in wanted.items() if found.get(name, 0) < count]
     if as_json:
         say_json(
             {
-                "ready": not missing,
+                "ready": ready and not missing,
                 "services": [{"name": n, "up": found.get(n, 0), "count": c} for n, c in wanted.items()],
             }
         )
@@ -45,12 +46,12 @@ def wait(
     if missing:
         parts = [f"{name} has {found.get(name, 0)} of {wanted[name]} endpoints up" for name in missing]
         raise End(FINDING, f"waited {limit:g} s: {'; '.join(parts)}", "`longshore status` says why")
+    if not ready:
+        raise End(FINDING, f"waited {limit:g} s: longshore is not ready", "`longshore status` says why")
     return FINE
 
 
 def _wanted(services: tuple[str, ...]) -> dict[str, int]:
-    if not services:
-        raise End(USAGE, "no service to wait for", "like: longshore wait shop-web=3")
     wanted = {}
     for service in services:
         name, equals, count = service.partition("=")
@@ -60,7 +61,8 @@ def _wanted(services: tuple[str, ...]) -> dict[str, int]:
     return wanted
 
 
-def _until(ask: Ask, wanted: Mapping[str, int], limit: float) -> dict[str, int]:
+def _until(ask: Ask, wanted: Mapping[str, int], limit: float) -> tuple[bool, dict[str, int]]:
+    """Whether the balancer was ready in the end, and how many endpoints of each service were up."""
     deadline = time.monotonic() + limit
     progress = Progress()
     found: dict[str, int] = {}
@@ -83,10 +85,11 @@ def _until(ask: Ask, wanted: Mapping[str, int], limit: float) -> dict[str, int]:
                 raise End(FINDING, what, hint)
             seq = status["seq"]
             found = {service["name"]: _up(service) for service in status["services"] if service["name"] in wanted}
-            if left <= 0 or all(found.get(name, 0) >= count for name, count in wanted.items()):
-                return found
-            parts = (f"{n} {found.get(n, 0)}/{c}" if n in found else f"{n} unknown" for n, c in wanted.items())
-            progress.show(f"waiting: {', '.join(parts)}")
+            ready = bool(status["ready"])
+            if left <= 0 or (ready and all(found.get(name, 0) >= count for name, count in wanted.items())):
+                return ready, found
+            parts = [f"{n} {found.get(n, 0)}/{c}" if n in found else f"{n} unknown" for n, c in wanted.items()]
+            progress.show(f"waiting: {', '.join(parts if ready else ['not ready yet', *parts])}")
     finally:
         progress.done()
 

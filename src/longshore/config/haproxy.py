@@ -40,6 +40,13 @@ class HaproxyConfig(Section):
     """Number of HAProxy's threads; by default one for each processor it may use."""
     hard_stop_after: Duration = 3600.0
     """After a reload or stop, how long old connections (websockets, long downloads) may go on."""
+    drain: Duration = 8.0
+    """Managed mode: when longshore ends, how long running requests may go on. Whoever stops it must wait as long:
+    Docker kills after 10 seconds (`stop_grace_period`, `docker stop --time`), systemd after 90 (`TimeoutStopSec`)."""
+    share_ports: bool = False
+    """Managed mode: listen on addresses that another HAProxy of the same user has too, instead of refusing them. They
+    are joined when everything is ready, and taken over; then the other may be stopped without losing a request. Meant
+    for an update of longshore, with a state directory of its own, and for a move from another HAProxy."""
     spare_slots: Annotated[int, Field(ge=0, le=10_000)] = 16
     """HAProxy older than 3.4: backends declared in advance for each kind of service, so that new services need no
     reload. When they run out, one hitless reload adds more."""

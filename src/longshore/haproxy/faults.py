@@ -34,6 +34,11 @@ class BusyAddress:
     taken: bool = False  # somebody listens there
     shared: bool = False  # and would let us listen beside it
 
+    @property
+    def owner(self) -> str:
+        """Who listens there."""
+        return f"{self.program} (pid {self.pid})" if self.pid else "another program"
+
     def __str__(self) -> str:
         return self.why + (f" ({self.hint})" if self.hint else "")
 

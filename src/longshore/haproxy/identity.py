@@ -113,6 +113,16 @@ def reap(pid: int) -> int | None:
     return None
 
 
+def how(status: int | None) -> str:
+    """Say a wait status in words; None: nobody knows it."""
+    if status is None:
+        return "ended"
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"ended with exit code {code}" + (f" ({signal.Signals(code - 128).name})" if 128 < code < 160 else "")
+    return f"was killed by {signal.Signals(-code).name}"
+
+
 def remember(path: str, identity: Identity) -> None:
     """Write the pid file."""
     write(Path(path), json.dumps(asdict(identity)) + "\n")

@@ -36,14 +36,17 @@ TERM = 5.0  # seconds from SIGTERM to SIGKILL
 
 
 class Managed:
-    """The HAProxy that runs with the files under `paths`. `access_log`: its stdout is ours, else its log file."""
+    """The HAProxy that runs with the files under `paths`. `access_log`: its stdout is ours, else its log file.
+
+    `share_ports`: it may listen where another HAProxy does that lets it.
+    """
 
     managed = True
 
-    def __init__(self, paths: Paths, *, binary: str, access_log: bool = True) -> None:
+    def __init__(self, paths: Paths, *, binary: str, access_log: bool = True, share_ports: bool = False) -> None:
         self.paths = paths
         self.binary = binary
-        self._access_log = access_log
+        self._access_log, self._share = access_log, share_ports
         self._config = ConfigFile(paths.config)
         self._output = Output(f"{paths.folder}/haproxy.log")
         self._master = MasterClient(paths.master)
@@ -149,7 +152,7 @@ class Managed:
         await known.ended()
         self._reap(known)
         said = alerts(self._output.since(max(0, self._output.mark() - 4000)))
-        return f"HAProxy (pid {known.pid}) {_how(self._status)}" + (f": {said}" if said else "")
+        return f"HAProxy (pid {known.pid}) {identity.how(self._status)}" + (f": {said}" if said else "")
 
     async def stop(self, drain: float) -> None:
         """Close the listeners, let running requests finish for at most `drain` seconds, then end it."""
@@ -170,7 +173,12 @@ class Managed:
         """See that nobody else listens on these addresses; a program that is just ending has `patience` seconds."""
         ours = frozenset(each.pid for each in family)
         end = time.monotonic() + patience
-        while taken := await asyncio.to_thread(busy, binds, ours, low=may_take_low_ports(self.binary)):
+        low = may_take_low_ports(self.binary)
+        while True:
+            found = await asyncio.to_thread(busy, binds, ours, low=low, share=self._share)
+            taken = [each for each in found if not each.shared]
+            if not taken:
+                return
             if time.monotonic() >= end or any(each.pid for each in taken):
                 raise AddressError(tuple(taken))
             await asyncio.sleep(0.02)
@@ -240,7 +248,7 @@ class Managed:
 
     def _no_start(self, status: int | None, mark: int) -> StartError:
         said = alerts(self._output.since(mark)) or "it gives no reason"
-        return StartError(f"HAProxy {_how(status)}: {said}", f"see {self.log}")
+        return StartError(f"HAProxy {identity.how(status)}: {said}", f"see {self.log}")
 
     async def _by_socket(self) -> Identity | None:
         """Without a pid file: ask the socket for the master's pid."""
@@ -288,12 +296,3 @@ def _environment() -> dict[str, str]:
     """Ours, without what HAProxy would take for messages from its own former self or from systemd."""
     told = ("HAPROXY_", "LISTEN_", "NOTIFY_SOCKET")
     return {name: value for name, value in os.environ.items() if not name.startswith(told)}
-
-
-def _how(status: int | None) -> str:
-    if status is None:
-        return "ended"
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"ended with exit code {code}" + (f" ({signal.Signals(code - 128).name})" if 128 < code < 160 else "")
-    return f"was killed by {signal.Signals(-code).name}"

@@ -1,16 +1,19 @@
 """Where the API is served: always on a unix socket in the state directory, and on the admin address if there is one.
 
 The socket is how the commands reach the agent, so failing to open it ends the start. The admin address is a
-convenience: what is wrong with it becomes a `Problem`, and the balancer runs all the same.
+convenience: what is wrong with it becomes a `Problem`, and the balancer runs all the same. Is another program there, it
+is tried again until it is free: a longshore that takes another one's place has to wait for its end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +27,7 @@ from longshore.web.guard import host_of, is_loopback
 SOCKET, REGISTER_SOCKET = "longshore.sock", "register.sock"  # of the balancer, and of a registrar of its own
 LONGEST_PATH = 107  # bytes in sockaddr_un.sun_path, without the final NUL
 SHUTDOWN = 1.0  # seconds that running requests get when the server stops
+AGAIN = 1.0  # seconds until a busy admin address is tried again
 
 
 class SocketTaken(Exception):  # noqa: N818 - says what is the case
@@ -34,7 +38,8 @@ class Web:
     """The API, served while the context is open.
 
     `bind` is the admin address ("127.0.0.1:8404", "[::1]:8404", ":8404"), "" for none; `token_file` holds the token
-    that callers over TCP must send. After entering, `problems` tells what is wrong with the admin address.
+    that callers over TCP must send. After entering, `problems` tells what is wrong with the admin address; when that
+    is over, `changed` is called.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class Web:
         bind: str = "",
         token_file: Path | None = None,
         socket_name: str = SOCKET,
+        changed: Callable[[], object] = lambda: None,
     ) -> None:
         self.path = state_dir / socket_name
         self.problems: tuple[Problem, ...] = ()
@@ -53,6 +59,8 @@ class Web:
         self._token_file = token_file
         self._runners: list[web.AppRunner] = []
         self._inode = 0
+        self._changed = changed
+        self._again: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         opened = await asyncio.to_thread(open_socket, self.path)
@@ -63,6 +71,9 @@ class Web:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._again is not None:
+            self._again.cancel()
+            await asyncio.gather(self._again, return_exceptions=True)
         for runner in reversed(self._runners):
             await runner.cleanup()
         await asyncio.to_thread(self._remove)
@@ -90,10 +101,23 @@ class Web:
         try:
             listening = listen(host, int(port))
         except OSError as error:
-            hint = "end that program, or set admin.bind to another address" if error.errno == errno.EADDRINUSE else ""
+            busy = error.errno == errno.EADDRINUSE
+            hint = "end that program, or set admin.bind to another address; it is tried again" if busy else ""
             self.problems += (Problem(where, f"cannot listen: {said(error)}", hint),)
+            if busy:
+                self._again = asyncio.create_task(self._serve_when_free(host, int(port), token))
             return
         await self._serve(application(self._agent, token=token, unix=False), listening)
+
+    async def _serve_when_free(self, host: str, port: int, token: str) -> None:
+        listening = None
+        while listening is None:
+            await asyncio.sleep(AGAIN)
+            with contextlib.suppress(OSError):
+                listening = listen(host, port)
+        await self._serve(application(self._agent, token=token, unix=False), listening)
+        self.problems = ()
+        self._changed()
 
     def _remove(self) -> None:
         try:
