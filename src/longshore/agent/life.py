@@ -10,7 +10,7 @@ await life.end(...)       HAProxy drained and stopped, or left running
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from longshore.agent.collecting import collect_seldom
 from longshore.agent.connect_origins import compositions
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Driver
+from longshore.agent.file_output import FileOutput
 from longshore.agent.files import Files
 from longshore.agent.journal import Journal
 from longshore.agent.metrics import Metrics
@@ -33,7 +34,7 @@ from longshore.agent.report import Refused
 from longshore.agent.store import Store
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.config.load import Loaded, set_aside
-from longshore.core.model import Problem
+from longshore.core.model import Problem, Service
 from longshore.haproxy.capabilities import find_binary, probe
 from longshore.sources.registered import Gate
 
@@ -100,10 +101,12 @@ class Life:
             journal.add,
         )
         self.balancer = Balancer(setup, driver, desired, journal)
+        self._outputs = FileOutput(config.file_output, journal.touch)
         self.answers = Answers(self.balancer, lambda: connect.source_names(self.loaded), self.reload)
         self.answers.certificates = self._certificates.problems
         self.answers.configuration = set_aside(self.loaded)
         self.answers.gates = self.gates
+        self.answers.outputs = self._outputs
         self.registrar = self.answers.registrar = Beside(journal, meter)
         if self._store.found:
             self.answers.at_start += (self._store.found,)
@@ -119,6 +122,8 @@ class Life:
         tasks = {
             asyncio.create_task(self.balancer.run(), name="balancer"),
             asyncio.create_task(self._certificates.watch(), name="certificates"),
+            asyncio.create_task(self._outputs.follow(self.balancer.journal, self._served), name="file output follows"),
+            asyncio.create_task(self._outputs.watch(), name="file output"),
             asyncio.create_task(self._wait(stop), name="stop"),
         }
         try:
@@ -129,6 +134,12 @@ class Life:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _served(self) -> tuple[Mapping[str, Service], bool]:
+        """The services as they are served, and whether every source says that it knows all."""
+        known = self.balancer.desired.snapshots.values()
+        whole = all(snapshot is not None and not snapshot.stale for snapshot in known)
+        return self.balancer.wanting.known, whole
 
     async def end(self, *, leave_running: bool) -> None:
         """Stop the sources, withdraw from registries; drain and stop HAProxy. Or leave registries and HAProxy as is."""
@@ -176,6 +187,7 @@ class Life:
         config, driver = new.config, self.balancer.driver
         self._certificates.set_origins(connect.certificates_of(config))
         self._certificates.look()
+        self._outputs.take(config.file_output)
         self.balancer.setup = connect.Setup(
             connect.process_of(config, driver.paths, new.raw.process),
             connect.frontends_of(config, driver.paths, self._certificates.usable),
