@@ -11,9 +11,9 @@ from cyclopts import Parameter
 
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE
-from longshore.cli.forerunners import reading, synapse_reader
+from longshore.cli.forerunners import docker_discover_reader, reading, registrar_readers, synapse_reader
 from longshore.cli.offline import Offline, gather
-from longshore.cli.options import AsJson, ConfigFile, Snapshot, Synapse
+from longshore.cli.options import AsJson, ConfigFile, DockerDiscover, DockerRegister, Registrator, Snapshot, Synapse
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, columns, plural, say, say_json
 from longshore.config import Loaded
@@ -29,6 +29,9 @@ def check(
     *,
     config: ConfigFile = None,
     synapse: Synapse = None,
+    docker_discover: DockerDiscover = False,
+    docker_register: DockerRegister = False,
+    registrator: Registrator = None,
     snapshot: Snapshot = None,
     origins: Annotated[
         bool, Parameter(negative="", help="Also list every setting, and where its value comes from.")
@@ -39,15 +42,21 @@ def check(
 
     Needs no engine, no HAProxy and no root. Ends with 1 if there is any problem.
     """
-    loaded = reading(config, os.environ, {"--synapse": synapse_reader(synapse, os.environ)})()
+    foreign = {
+        "--synapse": synapse_reader(synapse, os.environ),
+        "--docker-discover": docker_discover_reader(docker_discover, os.environ),
+        **registrar_readers(os.environ, docker=docker_register, arguments=registrator),
+    }
+    loaded = reading(config, os.environ, foreign)()
+    given = next((Path(option) for option, reader in foreign.items() if reader), None)
     found = gather(loaded, snapshot) if loaded.valid else Offline()
     found.notes += missing_secrets(loaded.valid) if loaded.valid else ()
     found.notes += map(str, loaded.notes)
     problems = [*(p.as_problem() for p in (*loaded.problems, *loaded.set_aside)), *found.problems]
     if as_json:
-        say_json(_answer(synapse or loaded.path, loaded, found, problems, origins=origins))
+        say_json(_answer(synapse or given or loaded.path, loaded, found, problems, origins=origins))
     else:
-        _tell(synapse or loaded.path, loaded, found, problems, origins=origins)
+        _tell(synapse or given or loaded.path, loaded, found, problems, origins=origins)
     return FINDING if problems else FINE
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import structlog
 
 from longshore.cli.ending import USAGE, End
-from longshore.compat import synapse
+from longshore.compat import docker_register, registrator, synapse
 from longshore.config import Loaded, load
 from longshore.config.load import Foreign
 
@@ -35,6 +35,21 @@ def reading(
 def synapse_reader(path: Path | None, environ: Mapping[str, str]) -> Foreign | None:
     """How to read what --synapse names."""
     return partial(synapse.read, path, environ) if path else None
+
+
+def docker_discover_reader(given: bool, environ: Mapping[str, str]) -> Foreign | None:
+    """How to read what --docker-discover means."""
+    return partial(docker_register.discover, environ) if given else None
+
+
+def registrar_readers(
+    environ: Mapping[str, str], *, docker: bool, arguments: Sequence[str] | None
+) -> dict[str, Foreign | None]:
+    """How to read what --docker-register means, and the `arguments` of --registrator."""
+    return {
+        "--docker-register": partial(docker_register.register, environ) if docker else None,
+        "--registrator": partial(registrator.read, arguments, environ) if arguments is not None else None,
+    }
 
 
 def tell_notes(loaded: Loaded) -> None:

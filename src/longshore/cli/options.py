@@ -21,6 +21,32 @@ Synapse = Annotated[
         help="Read Synapse's configuration in place of one of ours: its file, or the folder with its files.",
     ),
 ]
+DockerDiscover = Annotated[
+    bool,
+    Parameter(
+        name="--docker-discover",
+        negative="",
+        help="Do what docker-discover does, by its environment: $ETCD_HOST.",
+    ),
+]
+DockerRegister = Annotated[
+    bool,
+    Parameter(
+        name="--docker-register",
+        negative="",
+        help="Do what docker-register does, by its environment: $HOST_IP, $ETCD_HOST, $DOCKER_HOST.",
+    ),
+]
+Registrator = Annotated[
+    tuple[str, ...] | None,
+    Parameter(
+        name="--registrator",
+        negative="",
+        consume_multiple=True,
+        allow_leading_hyphen=True,
+        help="Do what registrator does. All that follows is its own: [FLAGS] URI, like consul://localhost:8500.",
+    ),
+]
 StateDir = Annotated[
     Path | None,
     Parameter(

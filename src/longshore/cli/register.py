@@ -21,8 +21,8 @@ from longshore.agent.register_life import RegisterLife
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, USAGE, End
-from longshore.cli.forerunners import reading, tell_notes
-from longshore.cli.options import ConfigFile
+from longshore.cli.forerunners import reading, registrar_readers, tell_notes
+from longshore.cli.options import ConfigFile, DockerRegister, Registrator
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.config import ConfigError, Loaded
 from longshore.config.fields import optional_bind_address
@@ -35,6 +35,8 @@ log = structlog.get_logger()
 def register(
     *,
     config: ConfigFile = None,
+    docker_register: DockerRegister = False,
+    registrator: Registrator = None,
     state_dir: Annotated[
         Path | None, Parameter(help="Where to keep the socket and the owner's identity, instead of the configured one.")
     ] = None,
@@ -64,7 +66,7 @@ def register(
     if state_dir:
         environ["LONGSHORE_STATE_DIR"] = str(state_dir.absolute())
 
-    read = reading(config, environ, {})
+    read = reading(config, environ, registrar_readers(environ, docker=docker_register, arguments=registrator))
     loaded = read()
     try:
         folder = loaded.config.state_dir

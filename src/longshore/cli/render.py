@@ -12,9 +12,9 @@ from cyclopts import Parameter
 from longshore.agent.connect import always_of, frontends_of, here_of, process_of
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE, USAGE, End
-from longshore.cli.forerunners import reading, synapse_reader
+from longshore.cli.forerunners import docker_discover_reader, reading, synapse_reader
 from longshore.cli.offline import gather
-from longshore.cli.options import AsJson, ConfigFile, Snapshot, Synapse
+from longshore.cli.options import AsJson, ConfigFile, DockerDiscover, Snapshot, Synapse
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, plural, say, say_json
 from longshore.config import ConfigError, Loaded
@@ -36,6 +36,7 @@ def render(
     *,
     config: ConfigFile = None,
     synapse: Synapse = None,
+    docker_discover: DockerDiscover = False,
     snapshot: Snapshot = None,
     haproxy: Annotated[
         str, Parameter(show_default=True, help=f"For which HAProxy: {SERIES}.")
@@ -52,7 +53,11 @@ def render(
     """
     caps = _capabilities(haproxy)
     try:
-        loaded = reading(config, os.environ, {"--synapse": synapse_reader(synapse, os.environ)})()
+        foreign = {
+            "--synapse": synapse_reader(synapse, os.environ),
+            "--docker-discover": docker_discover_reader(docker_discover, os.environ),
+        }
+        loaded = reading(config, os.environ, foreign)()
         settings = loaded.config
     except ConfigError as error:
         print(*problem_lines(p.as_problem() for p in error.problems), sep="\n", file=sys.stderr)

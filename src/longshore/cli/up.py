@@ -21,9 +21,9 @@ from longshore.agent.life import Life
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, End
-from longshore.cli.forerunners import reading, synapse_reader, tell_notes
+from longshore.cli.forerunners import docker_discover_reader, reading, synapse_reader, tell_notes
 from longshore.cli.notify import Notify
-from longshore.cli.options import ConfigFile, Synapse
+from longshore.cli.options import ConfigFile, DockerDiscover, Synapse
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.config import ConfigError, Loaded
@@ -36,6 +36,7 @@ def up(
     *,
     config: ConfigFile = None,
     synapse: Synapse = None,
+    docker_discover: DockerDiscover = False,
     state_dir: Annotated[
         Path | None,
         Parameter(
@@ -70,7 +71,11 @@ def up(
     if share_ports:
         environ["LONGSHORE_HAPROXY_SHARE_PORTS"] = "true"
 
-    read = reading(config, environ, {"--synapse": synapse_reader(synapse, environ)})
+    foreign = {
+        "--synapse": synapse_reader(synapse, environ),
+        "--docker-discover": docker_discover_reader(docker_discover, environ),
+    }
+    read = reading(config, environ, foreign)
     loaded = read()
     try:
         folder = loaded.config.state_dir
