@@ -105,12 +105,15 @@ class Balancer:
     def start(self, *, ready: bool = True) -> None:
         """Start `longshore up`; unless told otherwise, wait until HAProxy runs what the sources said."""
         with self.log.open("ab") as log:
-            self._process = self._spawn([LONGSHORE, self.COMMAND, "--config", self.config, *self._options], log)
+            self._process = self._spawn([LONGSHORE, self.COMMAND, *self._arguments()], log)
         if ready:
             try:
                 until(self._is_ready, 30, "longshore is ready")
             except AssertionError as error:
                 raise AssertionError(f"{error}\n{self.log_text()}") from None
+
+    def _arguments(self) -> list[str | Path]:
+        return ["--config", self.config, *self._options]
 
     def _spawn(self, command: Sequence[str | Path], log: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
