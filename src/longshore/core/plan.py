@@ -67,10 +67,12 @@ def plan(running: Running, wanted: Wanted, caps: Capabilities) -> Plan:
     for service in touched:
         waits = service in wanted.backends and service not in places.backend_of  # for a reload: serves on until then
         for name in sorted(running.homes.get(service, ())):
-            if name not in placed and not waits:
+            if name in placed or waits:
+                continue
+            if running.backends[name].raw:  # the operator's lines lead there until it is gone
+                reload.append(f"backend {name} is no longer declared: service {service} {_left(service, wanted)}")
+            else:
                 _abandon(parts, running, name, moves=service in wanted.backends)
-                if running.backends[name].raw:
-                    reload.append(f"backend {name} is no longer declared: service {service} {_left(service, wanted)}")
     return Plan(parts.ordered(), tuple(dict.fromkeys(reload)), places)
 
 

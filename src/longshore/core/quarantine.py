@@ -64,14 +64,24 @@ class Quarantine:
         return True
 
     def blame(self, services: Iterable[Service], problems: Iterable[Problem]) -> bool:
-        """HAProxy refused lines of these services, and said which: nobody else is suspected."""
+        """HAProxy refused lines of these services, and said which: nobody else is suspected.
+
+        If these are lines of a version that it took once, such as when a backend that they name is gone, there is no
+        good version any more. True if there is something else to give now.
+        """
         said = {problem.service: problem for problem in reversed(tuple(problems))}
-        found = [service for service in services if service.name in said and service.name not in self._blamed]
-        for service in found:
-            self._aside[service.name] = (service, said[service.name].what)
-            self._blamed[service.name] = said[service.name]
-            self._trial = "" if self._trial == service.name else self._trial
-        return bool(found)
+        other = False
+        for service in services:
+            if service.name not in said:
+                continue
+            if service.name not in self._blamed:
+                other = True
+                self._aside[service.name] = (service, said[service.name].what)
+                self._blamed[service.name] = said[service.name]
+                self._trial = "" if self._trial == service.name else self._trial
+            elif self._good.pop(service.name, None) is not None:
+                other = True
+        return other
 
     def taken(self, services: Iterable[Service]) -> bool:
         """HAProxy took what was given: `services` are those that are other than last time.
