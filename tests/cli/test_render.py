@@ -72,3 +72,31 @@ def test_tls_of_the_configuration_is_rendered_as_written(tmp_path: Path, command
     (tmp_path / "longshore.yaml").write_text("frontends: {https: {bind: ':443', tls: {certificates: /etc/certs}}}\n")
     ended = command("render", "--config", str(tmp_path / "longshore.yaml"))
     assert "crt /etc/certs" in ended.out
+
+
+def test_a_service_of_several_origins_is_rendered_as_it_would_begin(tmp_path: Path, command: Command) -> None:
+    """Who waits for its turn is not in HAProxy; the fallback is, when nothing else is found."""
+    config = tmp_path / "longshore.yaml"
+    config.write_text("""\
+sources: {docker: {}, etcd: {}}
+services:
+  web: {host: web.test, from: [{label: tier=a, port: 80}, {label: [tier=b, "old!=1"], port: 81}], from-first: true}
+  api: {host: api.test, from: {source: etcd, service: api}, fallback: ["10.0.0.9:90"]}
+  both: {host: both.test, from: [{label: tier=a, port: 80}, {label: tier=b, port: 81}]}
+""")
+    documents = [inspected("one", {"tier": "a"}), inspected("two", {"tier": "b"}, "172.18.0.3")]
+    snapshot = str(write(tmp_path, documents))
+    ended = command("render", "--config", str(config), "--snapshot", snapshot, "--haproxy", "3.0", "--json")
+    rendered = json.loads(ended.out)
+    lines = [line.split() for line in rendered["config"].splitlines()]
+    assert sorted(words[2] for words in lines if words[:1] == ["server"] and ":" in words[2]) == [
+        "10.0.0.9:90",
+        "172.18.0.2:80",
+        "172.18.0.2:80",
+        "172.18.0.3:81",
+    ]
+    assert (ended.code, rendered["problems"]) == (0, [])
+    ended = command("check", "--config", str(config), "--snapshot", snapshot)
+    assert ended.code == 0
+    assert "web.from" not in ended.out
+    assert "web   2 endpoints  web.test" in ended.out

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from longshore.core.composer import SOURCE, Composer
 from longshore.core.merge import Merger
@@ -281,3 +283,37 @@ def test_a_saved_snapshot_of_another_configuration_is_understood() -> None:
     assert Composer([how("etcd", "consul")]).known(saved) is saved
     (service,) = Composer().known(saved).services
     assert (service.name, service.routes, names(service)) == ("web", (), ["a"])
+
+
+_NAMES = st.sets(st.sampled_from("abcd"))
+_STATES = st.sampled_from(list(EndpointState))
+
+
+@st.composite
+def _worlds(draw: st.DrawFn) -> list[Snapshot]:
+    """What three sources and the fallback know at one moment; not all of them have spoken."""
+    said = []
+    for index, source in enumerate(("one", "two", "two")):
+        endpoints = [endpoint(name, state=draw(_STATES)) for name in sorted(draw(_NAMES))]
+        others = (Service("other"),) if draw(st.booleans()) else ()
+        said.append(found(source, index, *endpoints, others=others))
+    two = Snapshot("two", (*said[1].services, *(s for s in said[2].services if s.name != "other")))
+    world = [fixed(*(endpoint(name) for name in sorted(draw(_NAMES)))), said[0], two]
+    return [snapshot for snapshot in world if draw(st.integers(0, 9))]
+
+
+@given(st.lists(_worlds(), min_size=1, max_size=6), st.booleans(), st.booleans(), st.booleans())
+def test_history_does_not_matter_but_for_what_was_found_last(
+    worlds: list[list[Snapshot]], first: bool, fallback: bool, always: bool
+) -> None:
+    how_made = how("one", "two", "two", first=first, fallback=fallback, always=fallback and always)
+    composer = Composer([how_made])
+    for world in worlds:
+        made = composer.compose(world)
+        again = composer.compose(world)
+        assert all(old is new for old, new in zip(made, again, strict=True))
+    everything = {snapshot.source: snapshot for world in worlds for snapshot in world}
+    composer.compose(list(everything.values()))
+    fresh = Composer([how_made], twins=composer.twins.told())
+    assert composer.compose(list(everything.values())) == fresh.compose(list(everything.values()))
+    assert composer.compose(list(everything.values()))[0] is composer.compose(list(everything.values()))[0]

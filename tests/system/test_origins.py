@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from tests.lab.balancer import Balancer
+from tests.lab.engine import Engine
 from tests.lab.etcd import Etcd
 from tests.lab.haproxy import oldest_and_newest
 from tests.lab.waiting import until
 from tests.lab.web import Web
 from tests.lab.zookeeper import ZooKeeper
-from tests.system.traffic import Traffic
+from tests.system.traffic import Copies, Traffic
 
 pytestmark = pytest.mark.system
 PREFIX = "/longshore/services"
@@ -190,3 +191,30 @@ def test_those_found_last_go_on_over_an_emptied_registry_and_restarts(
     place.put("zk-1", to="etcd")
     until_by(b, "zk-1")
     assert states(b) == {"zk-1": "up"}
+
+
+@oldest_and_newest
+def test_containers_that_stop_make_room_for_the_next_in_turn(
+    place: Place, engine: Engine, balance: Callable[..., Balancer], series: str
+) -> None:
+    """The only container of an item is told to stop: who comes next takes over then, not when it is gone."""
+    items = [{"label": f"tier={tier}", "port": 8000} for tier in ("blue", "green")]
+    web = QUICK | {"from": items, "from-first": True, "fallback": [place.fixed]}
+    blue, green = (Copies(engine, {"tier": tier}) for tier in ("blue", "green"))
+    one, two = blue.start(), green.start()
+    b = balance(engine=engine, series=series, config={"services": {"web": web}})
+    until_by(b, one.name)
+    b.until(lambda _: sorted(states(b).values()) == ["standby", "standby", "up"])
+    with Traffic(b, host=HOST) as traffic:
+        one.stop(3)
+        until_by(b, two.name)
+        two.stop(3)
+        until_by(b, "fixed")
+        traffic.more(10)
+        three = green.start()
+        until_by(b, three.name)
+        four = blue.start()
+        until_by(b, four.name)
+        traffic.more(10)
+    assert traffic.lost == {}
+    assert b.reloads == 0

@@ -117,6 +117,11 @@ class Desired:
         self._renew_merger({**before, **self._raw} if self._leaving else self._raw)
         self._fresh = False
 
+    def recount(self, names: Collection[str]) -> None:
+        """Know that other items of these services count now: `composer.counts` says which."""
+        self.composer.recount(names)
+        self._fresh = False
+
     def services(self) -> tuple[Service, ...]:
         """Everything to serve, the remembered included."""
         if not self._fresh:

@@ -26,7 +26,7 @@ class EndpointStatus:
     up: gets traffic · down: HAProxy's check fails · waiting: the source says not yet (HEALTHCHECK, paused) ·
     checking: its first check has not succeeded yet · stopping: the engine sent its stop signal ·
     drain, maint: an operator took it out · off: weight 0, gets no new requests · standby: it is not its turn, and
-    HAProxy does not know it (`only: leader`).
+    HAProxy does not know it (`only: leader`, `from-first`, `fallback`).
     """
 
     id: str

@@ -41,9 +41,12 @@ class Composer:
         twins: Any = None,
         counts: Counts = every,
     ) -> None:
-        """`last` is what was found last before a restart, `twins` what endpoints went by then."""
+        """`last` is what was found last before a restart, `twins` what endpoints went by then.
+
+        `counts` may answer otherwise later: `recount` says of which services.
+        """
+        self.counts = counts
         self.twins = Twins(twins)
-        self._counts = counts
         self._memories = {name: Memory(endpoints) for name, endpoints in (last or {}).items()}
         self._splits: dict[str, _Split] = {}
         self._made: dict[str, Service] = {}
@@ -112,7 +115,7 @@ class Composer:
         for split in (self._splits[source] for source in how.sources if source in self._splits):
             parts |= {name: split.parts[name] for name in how.parts if name in split.parts}
         taken = self._taken(how) if memory.last else frozenset()
-        service = compose(how, parts, memory, twins=self.twins, counts=self._counts, taken=taken)
+        service = compose(how, parts, memory, twins=self.twins, counts=self.counts, taken=taken)
         (self._keeping.add if memory.keeping else self._keeping.discard)(how.name)
         return service
 
@@ -140,9 +143,11 @@ class Composer:
                 services = tuple(compress(snapshot.services, split.keep))
             if changed is None:
                 parts = {service.name: service for service in snapshot.services if is_part(service.name)}
+                moved = differing(split.parts, parts)
             else:
-                parts = parts | {service.name: service for service in changed if is_part(service.name)}
-            self._touched |= self._how.keys() & {service_of(name) for name in differing(split.parts, parts)}
+                parts.update((service.name, service) for service in changed if is_part(service.name))
+                moved = {service.name for service in changed if is_part(service.name)}
+            self._touched |= self._how.keys() & {service_of(name) for name in moved}
             self._touched |= {name for name in self._keeping if self._recycles(name, snapshot.source)}
         same = given.problems is snapshot.problems
         problems = split.rest.problems if same else _told(snapshot.problems)
