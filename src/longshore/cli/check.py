@@ -14,6 +14,7 @@ from longshore.cli.ending import FINDING, FINE
 from longshore.cli.forerunners import docker_discover_reader, reading, registrar_readers, synapse_reader
 from longshore.cli.offline import Offline, gather
 from longshore.cli.options import AsJson, ConfigFile, DockerDiscover, DockerRegister, Registrator, Snapshot, Synapse
+from longshore.cli.own_lines import judged
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, columns, plural, say, say_json
 from longshore.config import Loaded
@@ -40,7 +41,8 @@ def check(
 ) -> int:
     """Check the configuration, the files it names and, with --snapshot, containers' labels. Nothing is started.
 
-    Needs no engine, no HAProxy and no root. Ends with 1 if there is any problem.
+    Needs no engine, no HAProxy and no root; lines of your own (raw) are judged by HAProxy where there is one. Ends
+    with 1 if there is any problem.
     """
     foreign = {
         "--synapse": synapse_reader(synapse, os.environ),
@@ -52,7 +54,9 @@ def check(
     found = gather(loaded, snapshot) if loaded.valid else Offline()
     found.notes += missing_secrets(loaded.valid) if loaded.valid else ()
     found.notes += map(str, loaded.notes)
-    problems = [*(p.as_problem() for p in (*loaded.problems, *loaded.set_aside)), *found.problems]
+    refused, said = judged(loaded, found.services) if loaded.valid else ([], [])
+    found.notes += said
+    problems = [*(p.as_problem() for p in (*loaded.problems, *loaded.set_aside)), *found.problems, *refused]
     if as_json:
         say_json(_answer(synapse or given or loaded.path, loaded, found, problems, origins=origins))
     else:
@@ -62,7 +66,9 @@ def check(
 
 def missing_secrets(config: Config) -> Iterator[str]:
     """Files with secrets that cannot be read, here and by this user. Where the agent runs they may well be."""
-    sections = {"admin": config.admin} | {f"sources.{name}": source for name, source in config.sources.items()}
+    sections: dict[str, object] = {"admin": config.admin}
+    sections |= {f"sources.{name}": source for name, source in config.sources.items()}
+    sections |= {f"services.{name}.from-toggle": service.from_toggle for name, service in config.services.items()}
     for where, section in sections.items():
         for key in SECRETS:
             path = getattr(section, key, None)

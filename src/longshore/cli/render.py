@@ -9,24 +9,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from longshore.agent.connect import always_of, frontends_of, here_of, process_of
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE, USAGE, End
 from longshore.cli.forerunners import docker_discover_reader, reading, synapse_reader
 from longshore.cli.offline import gather
 from longshore.cli.options import AsJson, ConfigFile, DockerDiscover, Snapshot, Synapse
+from longshore.cli.rendered import rendered
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, plural, say, say_json
 from longshore.config import ConfigError, Loaded
-from longshore.core.arrange import layout, map_files
 from longshore.core.capabilities import TYPICAL, Capabilities
-from longshore.core.hold import SCRIPT
 from longshore.core.model import Problem, Service
-from longshore.core.overrides import Overrides
-from longshore.core.prefer import Chooser
-from longshore.core.render import Paths, first_files, maps_of
-from longshore.core.render import render as rendered
-from longshore.core.wanted import Wanted, Wanter, own_frontends
+from longshore.core.render import Paths
 
 NEWEST = max(TYPICAL)
 SERIES = ", ".join(f"{major}.{minor}" for major, minor in sorted(TYPICAL))
@@ -68,18 +62,18 @@ def render(
     state = out.absolute() if out else settings.state_dir
     try:
         paths = Paths(str(state))
-        text, maps = _files(loaded, paths, caps, found.services, problems)
+        made = rendered(loaded, paths, caps, found.services, problems)
     except ValueError as error:
         raise End(FINDING, f"cannot be rendered: {error}") from None
     if out:
-        _write(paths, text, maps)
+        made.write(paths)
     if as_json:
-        answer = {"config": text, "maps": maps, "problems": to_json(problems), "notes": found.notes}
+        answer = {"config": made.text, "maps": made.maps, "problems": to_json(problems), "notes": found.notes}
         say_json(answer)
     elif out:
-        say(f"{paths.config} and {plural(len(maps), 'map')} written")
+        say(f"{paths.config} and {plural(len(made.maps), 'map')} written")
     else:
-        sys.stdout.write(text + "".join(_comment(path, content) for path, content in maps.items()))
+        sys.stdout.write(made.text + "".join(_comment(path, content) for path, content in made.maps.items()))
     print(
         *(f"note: {clean(note)}" for note in found.notes), *problem_lines(problems), sep="\n", end="", file=sys.stderr
     )
@@ -96,37 +90,13 @@ def _capabilities(series: str) -> Capabilities:
         raise End(USAGE, f"HAProxy {series!r} is not known here", f"known: {SERIES}") from None
 
 
-def _files(
+def files_of(
     loaded: Loaded, paths: Paths, caps: Capabilities, services: tuple[Service, ...], problems: list[Problem]
 ) -> tuple[str, dict[str, str]]:
     """The configuration, and the content of each map by its path. Services that cannot be rendered become problems."""
-    config, raw = loaded.config, loaded.raw.process
-    wanter = Wanter(caps, paths, raw.defaults)
-    good: list[Service] = []
-    backends = {}
-    chooser = Chooser(here_of(config))
-    for found in services:
-        service = chooser.choose(found, lambda _: "up")
-        try:
-            backends[service.name] = wanter.backend(service, Overrides(), lambda *_: True)
-            good.append(service)
-        except ValueError as error:
-            problems.append(Problem(f"service {service.name}", str(error), service=service.name))
-    frontends = (*frontends_of(config, paths, lambda path: path), *own_frontends(good, paths, {}))
-    wanted = Wanted(process_of(config, paths, raw), frontends, backends)
-    spare = config.haproxy.spare_slots
-    arranged, backend_of = layout(wanted, None, caps, always_of(caps, paths), spare)
-    maps = map_files(wanted, backend_of, maps_of(arranged))
-    texts = {p: "".join(f"{key} {value}\n" for key, value in sorted(maps[p].items())) for p in sorted(maps)}
-    return rendered(arranged, caps), texts
+    made = rendered(loaded, paths, caps, services, problems)
+    return made.text, made.maps
 
 
 def _comment(path: str, text: str) -> str:
     return f"\n# {path}\n" + "".join(f"#   {line}\n" for line in text.splitlines() or ["(empty)"])
-
-
-def _write(paths: Paths, text: str, maps: dict[str, str]) -> None:
-    files = {paths.config: text, paths.lua: SCRIPT, **first_files(paths), **maps}
-    for name, content in files.items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(content, encoding="utf-8")
