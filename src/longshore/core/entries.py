@@ -59,6 +59,7 @@ class Entry:
     datacenter: str = ""
     since: float = 0.0  # Unix seconds when it was registered, if known
     machine: str = ""  # name of the host it runs on
+    rank: int = 0  # from 1 on: where ZooKeeper numbers its nodes, the earlier the smaller
     inside: Inside | None = None  # for writing it
     manner: Manner = PLAIN  # for writing it
     why: str = ""  # why it has this status, if that is known

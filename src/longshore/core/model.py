@@ -46,6 +46,7 @@ class Endpoint:
     host: str = ""  # name of the machine it runs on, when the source knows it
     zone: str = ""  # where that machine is, as its registrar says: a data centre, a rack
     role: Role = ""  # what it is to its service with `prefer`, `only`, `zone-weights` or turns: `core.prefer` says it
+    rank: int = 0  # its number in an election (`only: leader`): the smallest leads; 0 if it has none
     proxied: bool = False  # reached through a port forwarder, which accepts connections that nobody serves yet
     turn: int = 0  # serves only while no endpoint of a lower turn but 0 is there: see `Service.ordered`
     origin: str = ""  # for people, what gave it that turn: "from[1]", "fallback"

@@ -7,9 +7,9 @@ takes over by itself in the very moment in which the last preferred endpoint goe
 
     prefer: host, zone   what is near is `preferred`, the rest is `backup`. Endpoints that say `backup` themselves come
                          behind the rest: they are `standby`, out of HAProxy, while any of the rest is up
-    only: leader         the smallest id is `leader`, the next one its `backup`, all others are `standby`. Who has not
-                         answered a first check is no candidate; who is down or taken out by an operator stays in its
-                         place, with one more backup behind it
+    only: leader         the smallest id is `leader` (of entries with a `rank`: the smallest of those), the next one its
+                         `backup`, all others are `standby`. Who has not answered a first check is no candidate; who is
+                         down or taken out by an operator stays in its place, with one more backup behind it
     zone-weights         per cent of the endpoint's own weight; 0 makes it a `backup`
     turns                of `core.origins`: the lowest one serves of which an endpoint has answered a first check; later
                          ones are `standby`, asked beforehand, so that they can take over at once
@@ -151,7 +151,7 @@ def _preferred(service: Service, here: Here, health: Callable[[Endpoint], Health
 def _led(service: Service, health: Callable[[Endpoint], Health]) -> Iterator[tuple[str, Turn]]:
     ready = [e for e in service.endpoints if e.state is EndpointState.READY]
     states = {e.id: health(e) for e in ready}
-    candidates = sorted((e for e in ready if states[e.id] != "unknown"), key=lambda e: (e.backup, e.id))
+    candidates = sorted((e for e in ready if states[e.id] != "unknown"), key=lambda e: (e.backup, e.rank, e.id))
     usable = 0
     leader: Endpoint | None = None
     turns: dict[str, Turn] = {}

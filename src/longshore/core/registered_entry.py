@@ -202,6 +202,7 @@ class _Drafting:
             since=entry.since,
             host=shown(entry.machine, 120)[1:-1],
             zone=own.zone or tidy(entry.zone),
+            rank=entry.rank,
         )
 
     def _weight(self, own: Spec) -> int:

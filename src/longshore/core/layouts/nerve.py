@@ -40,7 +40,8 @@ def read(prefix: str, key: str, value: bytes) -> Read:
     if not INSTANCE.fullmatch(parts[-1]) and not _is_payload(written):
         return None
     found = payload.document(written)
-    return _identified(native.entry(service_of(prefix, parts[:-1]), "", found))
+    entry = native.entry(service_of(prefix, parts[:-1]), "", found)
+    return _identified(replace(entry, rank=payload.rank_of(parts[-1])))
 
 
 def read_etcd(prefix: str, key: str, value: bytes) -> Read:

@@ -41,6 +41,12 @@ def without_sequence(name: str) -> str:
     return stem if stem and re.fullmatch(SEQUENCE, underscore + number, re.ASCII) else name
 
 
+def rank_of(name: str) -> int:
+    """The number that ZooKeeper gave a node, counted from 1; 0 if the name has none. Synapse elects by it."""
+    number = name.rpartition("_")[2]
+    return int(number) + 1 if re.fullmatch(r"[0-9]{1,19}", number, re.ASCII) else 0
+
+
 def path(prefix: str, *parts: str) -> str:
     """Put a key together. Raises ValueError for parts that cannot stand in one."""
     for part in parts:

@@ -36,6 +36,7 @@ def read(prefix: str, key: str, value: bytes, endpoint: str = "") -> Read:
         port=port,
         name=payload.text_of(found, "shard"),
         status="passing" if alive else "critical",
+        rank=payload.rank_of(parts[-1]),
     )
 
 
