@@ -22,6 +22,7 @@ from longshore.agent.report import (
     Status,
     Thawed,
 )
+from longshore.agent.toggles import Toggles
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.core.explain import Explanation, Known, Seen, explain
 from longshore.core.model import Endpoint, EndpointState, Problem, Service
@@ -44,6 +45,7 @@ class Answers:
         self.reached: Callable[[], tuple[Problem, ...]] = tuple  # of the API's own address
         self.certificates: tuple[Problem, ...] = ()
         self.outputs: FileOutput | None = None
+        self.toggles: Toggles | None = None
         self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
         self.gates: Mapping[str, Gate] = {}  # of the sources that are registries
 
@@ -246,6 +248,7 @@ class Answers:
             *self.configuration,
             *((b.desired.store.problem,) if b.desired.store.problem else ()),
             *((b.trouble,) if b.trouble else ()),
+            *(self.toggles.problems if self.toggles else ()),
             *((self.outputs.problem,) if self.outputs and self.outputs.problem else ()),
             *b.desired.problems,
             *b.wanting.broken.values(),

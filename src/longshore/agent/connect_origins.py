@@ -28,7 +28,7 @@ def compositions(loaded: Loaded) -> tuple[Composition, ...]:
         if not service.composed or name not in loaded.specs:
             continue
         items = tuple(
-            Item(part_of(name, index), item.source, types[item.source] in CONTAINERS)
+            Item(part_of(name, index), item.source, item.as_ or "", types[item.source] in CONTAINERS)
             for index, item in enumerate(service.origins)
         )
         mode, routes, policy = service_parts(loaded.specs[name], name)

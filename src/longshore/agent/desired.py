@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from longshore.agent.store import State, Store
 from longshore.core.composer import Composer
@@ -47,6 +48,7 @@ class Desired:
         self.forget_after = forget_after
         self.store = store
         self.remembered = restored(state.kept)
+        self.extras: Callable[[], Mapping[str, Any]] = dict  # what else is to be saved, by name
         self.composer = Composer(compositions, state.last, state.extra.get(COMPOSED))
         self._saved = {snapshot.source: self.composer.known(snapshot) for snapshot in state.snapshots}
         self._raw = raw or {}
@@ -158,6 +160,7 @@ class Desired:
         current = tuple(snapshot for snapshot in self._current() if snapshot is not None)
         extra = {
             **self._stored.extra,
+            **self.extras(),
             TWINS: self._merger.twins.told(),
             COMPOSED: self.composer.twins.told(),
         }

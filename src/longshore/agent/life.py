@@ -10,6 +10,7 @@ await life.end(...)       HAProxy drained and stopped, or left running
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
@@ -32,10 +33,12 @@ from longshore.agent.pace import Backoff
 from longshore.agent.register_beside import Beside
 from longshore.agent.report import Refused
 from longshore.agent.store import Store
+from longshore.agent.toggles import KEY, Toggles
 from longshore.clients.haproxy_faults import HAProxyError
 from longshore.config.load import Loaded, set_aside
 from longshore.core.model import Problem, Service
 from longshore.haproxy.capabilities import find_binary, probe
+from longshore.sources.documents import fetch
 from longshore.sources.registered import Gate
 
 log = structlog.get_logger()
@@ -91,6 +94,8 @@ class Life:
             raw=self.loaded.raw.services,
             compositions=compositions(self.loaded),
         )
+        self._toggles = Toggles(lambda toggle: fetch(toggle, os.environ), self._toggled, state.extra.get(KEY))
+        desired.composer.counts, desired.extras = self._toggles.counts, self._toggles.told
         driver = Driver(
             process,
             caps,
@@ -102,11 +107,13 @@ class Life:
         )
         self.balancer = Balancer(setup, driver, desired, journal)
         self._outputs = FileOutput(config.file_output, journal.touch)
+        self._toggles.take(self.loaded)
         self.answers = Answers(self.balancer, lambda: connect.source_names(self.loaded), self.reload)
         self.answers.certificates = self._certificates.problems
         self.answers.configuration = set_aside(self.loaded)
         self.answers.gates = self.gates
         self.answers.outputs = self._outputs
+        self.answers.toggles = self._toggles
         self.registrar = self.answers.registrar = Beside(journal, meter)
         if self._store.found:
             self.answers.at_start += (self._store.found,)
@@ -135,6 +142,11 @@ class Life:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _toggled(self, services: Collection[str]) -> None:
+        """Other items of these services count now, or there is something else to say."""
+        self.balancer.desired.recount(services)
+        self.balancer.poke()
+
     def _served(self) -> tuple[Mapping[str, Service], bool]:
         """The services as they are served, and whether every source says that it knows all."""
         known = self.balancer.desired.snapshots.values()
@@ -155,6 +167,7 @@ class Life:
             await process.stop(self.loaded.config.haproxy.drain)
             await process.close()
         await withdrawn
+        await self._toggles.close()
         await self._store.close()
 
     async def reread(self) -> str:
@@ -206,6 +219,7 @@ class Life:
             raw=new.raw.services,
             compositions=compositions(new),
         )
+        self._toggles.take(new)
         for name in [n for n in self._sources if n in changed or n not in connect.source_names(new)]:
             self._sources.pop(name).cancel()
             self.gates.pop(name, None)

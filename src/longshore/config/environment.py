@@ -24,7 +24,7 @@ PREFIX = "LONGSHORE_"
 READ_ELSEWHERE = ("LONGSHORE_CONFIG",)  # which file to read: no setting of its own
 AWS = {
     "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
-    "endpoint": ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"),
+    "endpoint": ("AWS_ENDPOINT_URL_{}", "AWS_ENDPOINT_URL"),
 }
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -124,17 +124,25 @@ def _value(text: str, kind: Kind) -> Any:
 
 
 def aws(document: Document, environ: Mapping[str, str]) -> None:
-    """Let AWS's own variables say region and endpoint, for `ec2` sources that do not. Credentials are read late.
+    """Let AWS's own variables say region and endpoint, where the file does not. Credentials are read late.
 
     Source: https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
     """
-    sources = document.data.get("sources")
+    found: list[tuple[Path, str]] = []
+    sources, services = document.data.get("sources"), document.data.get("services")
     for name, source in sources.items() if isinstance(sources, dict) else ():
         if isinstance(source, dict) and source.get("type", name) == "ec2":
-            for key, names in AWS.items():
-                said = next((each for each in names if environ.get(each)), None)
-                if said and key not in source:
-                    put(document, ("sources", name, key), environ[said], Place(said))
+            found.append((("sources", name), "EC2"))
+    for name, service in services.items() if isinstance(services, dict) else ():
+        toggle = service.get("from-toggle") if isinstance(service, dict) else None
+        if isinstance(toggle, dict) and str(toggle.get("url", "")).startswith("s3://"):
+            found.append((("services", name, "from-toggle"), "S3"))
+    for path, api in found:
+        said = look_up(document.data, path)
+        for key, names in AWS.items():
+            variable = next((each for each in (name.format(api) for name in names) if environ.get(each)), None)
+            if variable and key not in said:
+                put(document, (*path, key), environ[variable], Place(variable))
 
 
 def docker(document: Document, environ: Mapping[str, str]) -> None:

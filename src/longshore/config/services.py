@@ -17,6 +17,7 @@ from longshore.config.dns import Nameserver
 from longshore.config.fields import listed, split_address
 from longshore.config.raw import ServiceRaw, mapping
 from longshore.config.section import Section, kebab
+from longshore.config.toggle import FromToggle
 from longshore.core import places, values
 from longshore.core.conditions import condition
 from longshore.core.values import RefusedError, shown
@@ -102,6 +103,9 @@ class From(Section):
 
     source: str = "docker"
     """Name of the source."""
+    as_: str | None = Field(default=None, min_length=1, max_length=100)
+    """Its name in the list, which `from-toggle` chooses by. Items of the same name belong together: they serve
+    together, and with `from-first` they have one turn."""
     image: str | None = Field(default=None, min_length=1)
     """Containers: their image, with or without registry and tag: "local/nodeapp"."""
     label: Conditions = ()
@@ -147,7 +151,8 @@ OneOrMore = Annotated[
     | Annotated[tuple[From, ...], Field(min_length=1), BeforeValidator(listed), Tag("list")],
     Discriminator(spelling),
 ]
-BESIDE_FROM = ("from_first", "fallback", "fallback_always", "keep_last")  # what has a meaning only beside `from`
+BESIDE_FROM = ("from_first", "from_toggle", "fallback", "fallback_always", "keep_last")
+"""What has a meaning only beside `from`."""
 
 
 class ServiceConfig(Section):
@@ -161,6 +166,8 @@ class ServiceConfig(Section):
     """Of a list, only the first that has endpoints serves."""
     endpoints: FixedEndpoints = ()
     """Fixed endpoints: "10.0.0.5:5432", or `{address: vm1.internal, port: 5432, weight: 50}`."""
+    from_toggle: FromToggle | None = None
+    """Of a list, only the items serve whose name (`as`) a document elsewhere says."""
     fallback: FixedEndpoints = ()
     """Fixed endpoints that serve while `from` finds none; written like `endpoints`."""
     fallback_always: bool = False
@@ -182,7 +189,7 @@ class ServiceConfig(Section):
     @property
     def composed(self) -> bool:
         """Whether it is more than what one `from` finds: `core.origins` puts it together."""
-        return len(self.origins) > 1 or bool(self.fallback) or self.keep_last
+        return len(self.origins) > 1 or bool(self.fallback) or self.keep_last or self.from_toggle is not None
 
     @property
     def pairs(self) -> Mapping[str, object]:
@@ -201,4 +208,8 @@ class ServiceConfig(Section):
             raise ValueError(f"`{said[0]}` has a meaning only with `from`")
         if self.fallback_always and not self.fallback:
             raise ValueError("says `fallback-always`, but no `fallback`")
+        if self.from_toggle and self.from_first:
+            raise ValueError("has both `from-first` and `from-toggle`; expected one of them")
+        if self.from_toggle and not all(item.as_ for item in self.origins):
+            raise ValueError("`from-toggle` needs a name for each item of `from`: {as: primary, source: …}")
         return self

@@ -6,6 +6,7 @@ takes them out of the sources' snapshots.
 
     from: a list         the union of what its items find: who stands in several of them counts once
     from-first           they take turns: the first item that has endpoints serves, the others wait
+    from-toggle          those of one name serve, the others get no traffic but are ready to
     fallback             its turn comes last; with `fallback-always` it serves beside the others instead
     keep-last            none found, and no fallback endpoint either: those that were found last go on
 
@@ -28,6 +29,7 @@ class Item:
 
     part: str  # the name that its part goes by
     source: str
+    name: str = ""  # items of the same name belong together; "" stands for itself
     recycles: bool = False  # the source gives the address of who is gone to somebody else: engines do
 
 
@@ -50,6 +52,11 @@ class Composition:
     def sources(self) -> tuple[str, ...]:
         """The sources of all parts, each once."""
         return tuple(dict.fromkeys((*(item.source for item in self.items), *filter(None, [self.fallback_source]))))
+
+    def turn(self, index: int) -> int:
+        """The turn of an item, where they take turns: that of the first one of its name."""
+        name = self.items[index].name
+        return 1 + next(n for n, item in enumerate(self.items) if n == index or (name and item.name == name))
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -133,7 +140,7 @@ def compose(
     turns: list[tuple[int, Service]] = []
     for index, part in enumerate(found):
         if part:
-            turn = NEVER if index not in counted else index + 1 if how.first else 1
+            turn = NEVER if index not in counted else how.turn(index) if how.first else 1
             origin = f"from[{index}]" if several else "from"
             turns.append((turn, memory.marked(part, turn if ordered else 0, origin)))
     if kept:
