@@ -20,7 +20,7 @@ ROUTES = (Route("web.test"),)
 
 def how(*sources: str, recycles: bool = False, **more: Any) -> Composition:
     """A service `web` of one item for each source."""
-    items = tuple(Item(part_of("web", index), source, recycles) for index, source in enumerate(sources))
+    items = tuple(Item(part_of("web", index), source, recycles=recycles) for index, source in enumerate(sources))
     if more.pop("fallback", False):
         more |= {"fallback": fallback_of("web"), "fallback_source": SOURCE}
     return Composition("web", "http", ROUTES, Policy(retries=3), items, **more)
