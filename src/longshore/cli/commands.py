@@ -16,7 +16,10 @@ class Command:
 
 
 GROUPS = ("Serve", "Look", "Operate", "Registries", "Try without an engine", "Options")
-FAMILIES = {"registry": ("Registries", "Look at registries, and change them by hand.")}
+FAMILIES = {
+    "registry": ("Registries", "Look at registries, and change them by hand."),
+    "import": ("Try without an engine", "Print a forerunner's configuration as longshore.yaml."),
+}
 """Commands that have commands of their own: their group and summary."""
 
 COMMANDS: dict[str, Command] = {
@@ -169,6 +172,33 @@ COMMANDS: dict[str, Command] = {
             "longshore render --haproxy 3.4",
             "docker inspect $(docker ps -q) | longshore render --snapshot - --out /tmp/lab",
         ),
+    ),
+    "import synapse": Command(
+        "longshore.cli.import_:synapse",
+        "Try without an engine",
+        "Synapse's file or folder.",
+        (
+            "longshore import synapse /etc/synapse.json.conf --out longshore.yaml",
+            "docker inspect $(docker ps -q) | longshore import synapse --check --snapshot - /etc/synapse.json.conf",
+        ),
+    ),
+    "import registrator": Command(
+        "longshore.cli.import_:registrator",
+        "Try without an engine",
+        "registrator's arguments.",
+        ("longshore import registrator -ip 10.0.0.5 consul://127.0.0.1:8500",),
+    ),
+    "import docker-discover": Command(
+        "longshore.cli.import_:docker_discover",
+        "Try without an engine",
+        "docker-discover's environment.",
+        ("ETCD_HOST=10.0.0.1:2379 longshore import docker-discover",),
+    ),
+    "import docker-register": Command(
+        "longshore.cli.import_:docker_register",
+        "Try without an engine",
+        "docker-register's environment.",
+        ("HOST_IP=10.0.0.5 ETCD_HOST=10.0.0.1:2379 longshore import docker-register",),
     ),
     "schema": Command(
         "longshore.cli.schema:schema",

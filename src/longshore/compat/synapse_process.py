@@ -69,7 +69,7 @@ def process(given: Given, *, root: bool) -> tuple[dict[str, Any], Whole]:
     defaults = given.texts("defaults")
     plain = tuple(str(line.value) for line in defaults)
     said, raw = _global(given, root=root)
-    if lines := modernized(defaults, "defaults", given.told):
+    if lines := modernized(defaults, "defaults", given.told, steps=("haproxy", "raw", "defaults")):
         raw["defaults"] = lines
     sections = _sections(given, haproxy_lines.mode([], list(plain)))
     if sections:
@@ -91,7 +91,7 @@ def _global(given: Given, *, root: bool) -> tuple[dict[str, Any], dict[str, Any]
             said[SETTINGS[word]] = At(read if word != "hard-stop-after" else _duration(number), line.place)
         else:
             rest.append(line)
-    lines = modernized(rest, "global", given.told)
+    lines = modernized(rest, "global", given.told, steps=("haproxy", "raw", "global"))
     return said, {"global": lines} if lines else {}
 
 
