@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.lab.balancer import Balancer
+from tests.lab.dns import Dns
 from tests.lab.engine import Engine
 from tests.lab.etcd import Etcd
 from tests.lab.haproxy import oldest_and_newest
@@ -218,3 +219,20 @@ def test_containers_that_stop_make_room_for_the_next_in_turn(
         traffic.more(10)
     assert traffic.lost == {}
     assert b.reloads == 0
+
+
+def test_host_names_of_entries_are_asked_of_a_nameserver_of_their_own(
+    place: Place, balance: Callable[..., Balancer]
+) -> None:
+    """As Synapse's zookeeper_dns does; the system's resolver does not know these names."""
+    with Dns() as dns:
+        value = json.dumps({"host": "vm1.test", "port": place.webs["fixed"].port, "name": "vm1"})
+        place.zookeeper.put(f"{PREFIX}/web/vm1", value)
+        config = place.config("zk")
+        config["services"]["web"]["from"]["nameserver"] = dns.where
+        b = balance(config=config)
+        b.until(lambda status: any("it does not exist (NXDOMAIN)" in p["what"] for p in status["problems"]))
+        dns.put("vm1.test", "A", "127.0.0.1")
+        until(lambda: b.request(HOST).who == "fixed", what="the name is looked up again")
+        assert reason(b, "vm1") == "vm1.test resolved to 127.0.0.1, registered in zk"
+        b.until(lambda status: not status["problems"])

@@ -54,7 +54,9 @@ def registry_options(loaded: Loaded, name: str, source: Registry) -> Options:
 def picks_of(loaded: Loaded, source: str) -> tuple[Pick, ...]:
     """The services of the configuration that are made of a source's entries."""
     return tuple(
-        Pick(name, spec, item.service, item.path, tuple(map(condition, item.label)), item.tag, item.port)
+        Pick(
+            name, spec, item.service, item.path, tuple(map(condition, item.label)), item.tag, item.port, item.nameserver
+        )
         for name, spec, item in picked(loaded, source)
     )
 
