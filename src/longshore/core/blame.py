@@ -79,7 +79,7 @@ def _of_process(complaint: Complaint, raw: RawProcess) -> Line | None:
         if complaint.section and section.title.text == complaint.section:
             return _among(section.lines, complaint) or section.title
         if not complaint.section and any(word in _named(complaint) for word in section.title.text.split()[1:2]):
-            return section.title
+            return _naming(section.lines, complaint) or section.title
     return None
 
 
@@ -89,7 +89,9 @@ def _of_service(complaint: Complaint, service: Service, wanted: Wanted) -> Line 
     frontends = {f.name for f in wanted.frontends if f.raw is not None and f.raw.backend == raw.name}
     if not complaint.section:
         named = _named(complaint)
-        return Line("", raw.place) if raw.name in named or frontends & named else None
+        if raw.name not in named and not frontends & named:
+            return None
+        return _naming((*raw.frontend, *raw.backend), complaint) or Line("", raw.place)
     kind, *words = complaint.section.split()
     name = words[0] if words else ""
     if kind == "backend" and name == raw.name:
@@ -106,6 +108,12 @@ def _of_service(complaint: Complaint, service: Service, wanted: Wanted) -> Line 
 def _among(lines: Iterable[Line], complaint: Complaint) -> Line | None:
     """The line that is meant; ours may have added a word at its end."""
     return next((line for line in lines if complaint.source.startswith(line.text[:_LONGEST])), None)
+
+
+def _naming(lines: Iterable[Line], complaint: Complaint) -> Line | None:
+    """The line that holds one of the names that HAProxy says: "use_backend nowhere"."""
+    named = _named(complaint)
+    return next((line for line in lines if named & set(line.text.split())), None)
 
 
 def _named(complaint: Complaint) -> set[str]:
