@@ -142,7 +142,7 @@ def test_mistakes_in_a_registry_are_said(written: Written, source: str, problem:
         (
             "sources: {etcd: {}}\nregister: {services: {db: {port: 80, check: htpp}}}",
             'register.services.db.check: "htpp" is not a check of the registrar; write "tcp", "tls", "/path", '
-            '"https:/path", "grpc", "grpc:NAME", "redis", "exec:COMMAND", "docker" or "none"',
+            '"https:/path", "grpc", "grpc:NAME", "redis", "redis:KEY", "rabbitmq", "exec:COMMAND", "docker" or "none"',
         ),
         ("sources: {etcd: {}}\nregister: {services: {db: {}}}", "register.services.db.port: is missing"),
     ],

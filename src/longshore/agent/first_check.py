@@ -33,6 +33,7 @@ class Target:
     check: Check = field(default_factory=Check)
     server_tls: Literal["", "verify", "insecure"] = ""
     proxied: bool = False  # a published port: its forwarder accepts first and finds out later that nobody listens
+    headers: tuple[tuple[str, str], ...] = ()  # of an HTTP request, beside or in place of our own
 
 
 class CheckFailed(Exception):  # noqa: N818 - an answer like any other, most often "not yet"
@@ -121,18 +122,20 @@ async def _talk(target: Target, sock: socket.socket) -> None:
     reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name, limit=MOST)
     try:
         if target.check.kind == "http":
-            writer.write(_request(target.check))
+            writer.write(_request(target.check, target.headers))
             await _judge(target.check, reader)
     finally:
         writer.transport.abort()  # nothing is in the buffers that anybody waits for
 
 
-def _request(check: Check) -> bytes:
-    host = check.host or "localhost"
-    if any(ord(char) <= 32 or ord(char) == 127 for char in check.path + host):
-        raise CheckFailed(f"the path {check.path!r} or the host {host!r} cannot be sent")
-    headers = (f"Host: {host}", "User-Agent: longshore", "Accept: */*", "Connection: close")
-    return "\r\n".join((f"{check.method} {check.path} HTTP/1.1", *headers, "", "")).encode()
+def _request(check: Check, headers: tuple[tuple[str, str], ...]) -> bytes:
+    said = {"Host": check.host or "localhost", "User-Agent": "longshore", "Accept": "*/*", "Connection": "close"}
+    for name, value in headers:
+        said = {key: other for key, other in said.items() if key.lower() != name.lower()} | {name: value}
+    if any(ord(char) <= 32 or ord(char) == 127 for char in check.path + check.host):
+        raise CheckFailed(f"the path {check.path!r} or the host {check.host!r} cannot be sent")
+    lines = (f"{check.method} {check.path} HTTP/1.1", *(f"{name}: {value}" for name, value in said.items()))
+    return "\r\n".join((*lines, "", "")).encode()
 
 
 async def _judge(check: Check, reader: asyncio.StreamReader) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from longshore.agent.first_check import tls_of
+from longshore.core.registration import GUEST, Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class CheckTarget:
     expect: str = ""  # text that the body of an HTTP answer must contain
     tls: Literal["", "verify", "insecure"] = ""
     proxied: bool = False  # a published port: its forwarder accepts first and finds out later that nobody listens
+    headers: tuple[tuple[str, str], ...] = ()  # of an HTTP request, beside or in place of our own
+    login: Login = GUEST
 
 
 @contextlib.asynccontextmanager

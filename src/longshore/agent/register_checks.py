@@ -16,6 +16,7 @@ from longshore.agent import first_check
 from longshore.agent.first_check import CheckFailed, Target, told
 from longshore.agent.register_check_exec import run
 from longshore.agent.register_check_grpc import serving
+from longshore.agent.register_check_rabbitmq import turnaround
 from longshore.agent.register_check_redis import ping
 from longshore.agent.register_check_target import CheckTarget
 from longshore.clients.docker import DockerClient
@@ -55,7 +56,9 @@ async def _attempt(asked: RegisterCheck, target: CheckTarget, timeout: float, en
         case "grpc":
             await serving(target, asked.argument)
         case "redis":
-            return await ping(target)
+            return await ping(target, asked.argument)
+        case "rabbitmq":
+            await turnaround(target)
         case "exec":
             await run(engine, target.container, asked.argument)
         case "docker":
@@ -82,7 +85,7 @@ async def _connect(asked: RegisterCheck, target: CheckTarget, timeout: float) ->
         what = Check("http", asked.argument, target.host, target.status, target.expect, timeout=share)
     failed = CheckFailed("")
     for address in addresses:
-        one = Target(address, target.port, what, tls, target.proxied)
+        one = Target(address, target.port, what, tls, target.proxied, target.headers)
         try:
             await first_check.check(one, first_check.begin(one), share)
         except CheckFailed as this:

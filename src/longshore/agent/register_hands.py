@@ -11,6 +11,7 @@ import structlog
 from longshore.agent import register_setup as setup
 from longshore.agent.connect_holders import holder_of
 from longshore.agent.pace import Backoff
+from longshore.agent.register_book import Wish
 from longshore.agent.register_leases import Leases, holds
 from longshore.config.load import Loaded
 from longshore.config.registries import Registry
@@ -44,32 +45,33 @@ class Hands:
     def __init__(self, leases: Leases, owner: str) -> None:
         self._leases, self._owner = leases, owner
         self._hands: dict[str, Hand] = {}
-        self._wanted: dict[str, Entry] | None = None
+        self._wish: Wish | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._failed: dict[str, Problem] = {}  # by registry
 
-    def want(self, entries: Mapping[str, Entry]) -> None:
-        """Say what must stand in every registry from now on."""
-        if self._wanted != entries:
-            self._wanted = dict(entries)
-            for hand in self._hands.values():
-                hand.holder.want(self._wanted)
+    def want(self, wish: Wish) -> None:
+        """Say what must stand in the registries from now on."""
+        if self._wish != wish:
+            self._wish = wish
+            for name, hand in self._hands.items():
+                hand.holder.want(wish.of(name))
 
     async def take(self, loaded: Loaded) -> None:
         """Hold in the registries of the configuration, and in no others."""
         wanted, ttl = setup.registries_of(loaded), setup.section_of(loaded).ttl
-        for name in [name for name in self._hands if name not in wanted]:
-            await self._end(self._hands.pop(name), keep=False)
+        gone = [self._hands.pop(name) for name in list(self._hands) if name not in wanted]
+        fresh: dict[str, Hand] = {}
         for name, source in wanted.items():
             old = self._hands.get(name)
             if old is not None and (old.source, old.ttl) == (source, ttl):
                 continue
             if old is not None and old.same_place(source):
                 await self._end(old, keep=True)
-            new = self._hands[name] = self._begin(loaded, name, source, ttl)
+            fresh[name] = self._hands[name] = self._begin(loaded, name, source, ttl)
             if old is not None and not old.same_place(source):
-                self._leaving.add(task := asyncio.create_task(self._leave(name, old, new)))
-                task.add_done_callback(self._leaving.discard)
+                self._leave(old, {name: fresh[name]})
+        for old in gone:  # it may be the same registry by another name
+            self._leave(old, fresh)
         self._leases.holders = {name: hand.holder for name, hand in self._hands.items()}
         self._leases.types = {name: hand.source.type for name, hand in self._hands.items()}
 
@@ -88,20 +90,31 @@ class Hands:
 
     def _begin(self, loaded: Loaded, name: str, source: Registry, ttl: float) -> Hand:
         holder = holder_of(loaded, name, self._owner, ttl)
-        if self._wanted is not None:
-            holder.want(self._wanted)
+        if self._wish is not None:
+            holder.want(self._wish.of(name))
         return Hand(holder, source, ttl, asyncio.create_task(self._forever(name, holder), name=f"registry {name}"))
 
-    async def _leave(self, name: str, old: Hand, new: Hand) -> None:
-        """Withdraw from an old place once everything stands in the new one."""
+    def _leave(self, old: Hand, new: Mapping[str, Hand]) -> None:
+        """Withdraw from an old place once everything stands in the new ones."""
+        self._leaving.add(task := asyncio.create_task(self._left(old, new)))
+        task.add_done_callback(self._leaving.discard)
+
+    async def _left(self, old: Hand, new: Mapping[str, Hand]) -> None:
         try:
             async with asyncio.timeout(TAKEOVER):
-                while not holds(new.holder, self._wanted or {}):  # noqa: ASYNC110 - holders only can be asked
+                while not all(  # noqa: ASYNC110 - holders only can be asked
+                    holds(hand.holder, self._part(name)) for name, hand in new.items()
+                ):
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            log.warning("the new place does not hold everything yet, the old one is left all the same", registry=name)
+            registries = ", ".join(new)
+            log.warning("a new place does not hold everything yet, the old one is left all the same", new=registries)
         finally:
             await self._end(old, keep=False)
+
+    def _part(self, registry: str) -> dict[str, Entry]:
+        """What is to stand in a registry."""
+        return self._wish.of(registry) if self._wish else {}
 
     @staticmethod
     async def _end(hand: Hand, *, keep: bool) -> None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from longshore.agent.journal import Journal
 from longshore.agent.metrics import Metrics
-from longshore.agent.register_book import Standing
+from longshore.agent.register_book import Standing, Wish
 from longshore.agent.report import LeaseShown, RegistryState, RegistryStatus
 from longshore.core.model import Problem
 from longshore.registries.hold import Holder, LeaseStatus
@@ -85,14 +85,19 @@ class Leases:
             self._asked = {key: asked for key, asked in self._asked.items() if key in there}
         return pending
 
-    def settled(self, wanted: Mapping[str, object]) -> bool:
+    def settled(self, wish: Wish) -> bool:
         """Whether every registry has all that is wanted, or will not take some of it."""
         return all(
             holds(holder, wanted) and not refuses(holder)
-            if wanted
+            if (wanted := wish.of(name))
             else holder.trouble() == ""  # with nothing to hold, being there is all
-            for holder in self.holders.values()
+            for name, holder in self.holders.items()
         )
+
+    @property
+    def away(self) -> bool:
+        """Whether a registry cannot be reached."""
+        return any(name in self.holders for name in self._away)
 
     def registries(self) -> tuple[RegistryStatus, ...]:
         """How each registry is."""

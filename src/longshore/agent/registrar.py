@@ -24,7 +24,9 @@ from longshore.agent.register_book import Book
 from longshore.agent.register_delays import Delays
 from longshore.agent.register_engine import EngineHand
 from longshore.agent.register_hands import Hands
+from longshore.agent.register_heart import Heart
 from longshore.agent.register_leases import Leases
+from longshore.agent.register_processes import processes_of
 from longshore.agent.register_watching import Watching
 from longshore.agent.report import RegistrarStatus
 from longshore.config.load import Loaded
@@ -60,6 +62,7 @@ class Registrar:
         self._delays = Delays(journal.add)
         self._leases = Leases(journal, meter)
         self._hands = Hands(self._leases, owner)
+        self._heart = Heart(lambda: setup.section_of(self.loaded).heartbeat_file, self._is_well)
         self._begun = False  # whether anything has been wanted yet
         self._deadline = self._listed_at = 0.0  # by the loop's clock
         self._longest = GRACE
@@ -68,6 +71,7 @@ class Registrar:
         self._alarm: asyncio.TimerHandle | None = None
         self._engine: EngineHand | None = None
         self._taking = asyncio.Lock()
+        self._closed = False
 
     async def run(self) -> None:
         """Work until cancelled; `close` must follow."""
@@ -80,10 +84,19 @@ class Registrar:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._leases.run())
             group.create_task(self._mind_address())
+            group.create_task(self._heart.run())
             self._look()
 
     async def close(self, *, keep: bool) -> None:
-        """End: withdraw everything at once, or with `keep` leave it for the next run to adopt."""
+        """End: withdraw everything at once, or with `keep` leave it for the next run to adopt.
+
+        A configuration that is just being taken in is taken in first; none is after this.
+        """
+        async with self._taking:
+            self._closed = True
+            await self._close(keep=keep)
+
+    async def _close(self, *, keep: bool) -> None:
         if self._alarm:
             self._alarm.cancel()
         if self._follower:
@@ -101,6 +114,8 @@ class Registrar:
     async def reread(self, loaded: Loaded) -> None:
         """Take in another configuration. What stays as it is does not leave the registries for a moment."""
         async with self._taking:
+            if self._closed:
+                return
             before, self.loaded = self.loaded, loaded
             section, was = setup.section_of(loaded), setup.section_of(before)
             self._options = setup.options_of(loaded, self.owner)
@@ -111,11 +126,16 @@ class Registrar:
                 self._follow()
             await self._hands.take(loaded)
             self._look()
+            self._heart.soon()
+
+    def _is_well(self) -> bool:
+        """Whether the heart may beat."""
+        return self._begun and not self._leases.away and not self._hands.problems
 
     @property
     def ready(self) -> bool:
         """Whether everything that is fit stands in every registry."""
-        return self._begun and self._leases.settled(self._book.wanted)
+        return self._begun and self._leases.settled(self._book.wish)
 
     def status(self) -> RegistrarStatus:
         """How everything stands."""
@@ -132,8 +152,7 @@ class Registrar:
         engine = map(setup.engine_problem, self._view.problems)
         found = [*self._address_problems(), *engine, *self._book.problems(), *self._leases.problems()]
         found += self._hands.problems
-        if self._delays.problem:
-            found.append(self._delays.problem)
+        found += [problem for problem in (self._delays.problem, self._heart.problem) if problem]
         return tuple(dict.fromkeys(found))
 
     @property
@@ -178,7 +197,7 @@ class Registrar:
     def _registrations(self) -> dict[str, Registration]:
         options = self._with_address(self._options)
         found = {each.key: each for each in self._view.made}
-        return found | {each.key: each for each in setup.processes_of(self.loaded, options)}
+        return found | {each.key: each for each in processes_of(self.loaded, options)}
 
     def _look(self) -> None:
         """Look at everything, and say what is wanted from now on."""
@@ -194,7 +213,10 @@ class Registrar:
         for key in left:
             standing = self._book.standings.get(key)
             self._leases.want(key, standing.told if standing else "it is gone")
-        self._hands.want(self._book.wanted)
+        for key in self._book.shadowed:
+            self.journal.add(f"{key} changes faster than its rate limit allows", "the limit only tells (shadow)")
+        self._book.shadowed.clear()
+        self._hands.want(self._book.wish)
         self._leases.poke()
         self.journal.touch()
         if (pause := self._book.next_look(self._now)) is not None:
@@ -233,8 +255,8 @@ class Registrar:
 
     @staticmethod
     def _why(registration: Registration) -> str:
-        entry, check = registration.entry, registration.check
-        return f"{entry.name} at {joined(entry.host, entry.port)}, {registration.place}; {check} answers"
+        entry, asked = registration.entry, registration.asked
+        return f"{entry.name} at {joined(entry.host, entry.port)}, {registration.place}; {asked} answers"
 
     async def _mind_address(self) -> None:
         while True:
@@ -257,6 +279,9 @@ class Registrar:
     def _address_problems(self) -> list[Problem]:
         if self._with_address(self._options).address or self._own == Own():  # it has not been looked for yet
             return []
+        section = setup.section_of(self.loaded)
+        if not section.containers and all(process.address for process in section.services.values()):
+            return []  # nobody needs it
         what = f"it is not known where other hosts reach this one: {self._own.why}"
         if not self._here.on_host:
             what = "it is not known where other hosts reach this one: longshore runs in a container of its own network"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from longshore.config.dns import DnsSource
 from longshore.config.document import Document
 from longshore.config.fields import split_address
 from longshore.config.marathon import MarathonSource
 from longshore.config.problems import ConfigProblem, Path, dotted, suggestion
-from longshore.config.register import RegisteredProcess
-from longshore.config.registries import REGISTRIES, WRITABLE, EtcdSource, Registry
+from longshore.config.register_checks import check_register
+from longshore.config.registries import REGISTRIES, EtcdSource
 from longshore.config.schema import Config
 from longshore.config.section import kebab
 from longshore.config.services import From, ServiceConfig
-from longshore.core import spec
-from longshore.core.keys import KEYS
-from longshore.core.values import words
 
 CONTAINERS = ("docker", "swarm", "agents")  # types of sources that have containers
 MEANT: dict[str, tuple[str, ...]] = {
@@ -35,7 +32,7 @@ def check(config: Config, document: Document) -> list[ConfigProblem]:
         *_addresses(config, document),
         *_sources(config, document),
         *_logins(config, document),
-        *_register(config, document),
+        *check_register(config, document),
     ]
 
 
@@ -140,44 +137,3 @@ def _name(path: Path, picked: From, document: Document) -> Iterator[ConfigProble
     elif picked.type == "srv" and picked.port is not None:
         here = (*path, "port")
         yield ConfigProblem(document.place(here, key=True), "SRV records say the port themselves", here, "remove it")
-
-
-def _register(config: Config, document: Document) -> Iterator[ConfigProblem]:
-    register = config.register_
-    if register is None:
-        return
-    registries = [name for name, source in config.sources.items() if source.type in REGISTRIES]
-    if not registries:
-        path: Path = ("register",)
-        hint = "add one: `sources: {etcd: {}}`"
-        yield ConfigProblem(document.place(path, key=True), "there is no registry among the sources", path, hint)
-        return
-    path = ("register", "registry")
-    if not register.registry and len(registries) > 1:
-        what = f"does not say where to write: {words(registries)}?"
-        yield ConfigProblem(document.place(path[:1], key=True), what, path, "one of them, or a list")
-    for name in register.registry:
-        if name not in registries:
-            hint = f"expected one of: {', '.join(registries)}"
-            yield ConfigProblem(document.place(path), f'there is no registry "{name}" among the sources', path, hint)
-    for name in register.registry or registries:
-        source = config.sources.get(name)
-        if isinstance(source, Registry) and source.layout not in WRITABLE[source.type]:
-            what = f'registry "{name}" has the layout {source.layout}, which longshore only reads'
-            hint = f"expected one of: {', '.join(WRITABLE[source.type])}"
-            yield ConfigProblem(document.place(path), what, path, hint)
-    for name, process in register.services.items():
-        yield from _process(name, process.pairs, document)
-
-
-def _process(name: str, pairs: Mapping[str, object], document: Document) -> Iterator[ConfigProblem]:
-    """What a plain process says with the keys of labels."""
-    path = ("register", "services", name)
-    known = [*KEYS, *(kebab(key) for key in RegisteredProcess.model_fields)]
-    for key in pairs:
-        if key not in KEYS:
-            place = document.place((*path, key), key=True)
-            yield ConfigProblem(place, "unknown key", (*path, key), suggestion(key, known))
-    for fault in spec.check({key: value for key, value in pairs.items() if key in KEYS})[1]:
-        here = (*path, fault.key) if fault.key else path
-        yield ConfigProblem(document.place(here), fault.what, here, fault.hint)

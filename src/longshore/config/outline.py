@@ -46,6 +46,12 @@ def sections(annotation: Any) -> list[type[Section]]:
     return [kind for kind in alternatives(annotation) if isinstance(kind, type) and issubclass(kind, Section)]
 
 
+def items(annotation: Any) -> list[type[Section]]:
+    """The sections that a list may hold."""
+    lists = [kind for kind in alternatives(annotation) if typing.get_origin(kind) is tuple]
+    return [section for kind in lists for section in sections(typing.get_args(kind)[0])]
+
+
 def named(annotation: Any) -> Any:
     """What stands behind each name, when the annotation is a mapping of names; else None."""
     kinds = [kind for kind in alternatives(annotation) if typing.get_origin(kind) is dict]
@@ -72,7 +78,8 @@ def _settings(section: type[Section], path: Pattern) -> Iterator[Setting]:
 
 def _beneath(annotation: Any, path: Pattern) -> Iterator[Setting]:
     if (each := named(annotation)) is not None:
-        yield from _beneath(each, (*path, "*"))
+        if "*" not in path:  # names beneath names, like labels, have no variable
+            yield from _beneath(each, (*path, "*"))
     elif models := sections(annotation):
         for model in models:
             yield from _settings(model, path)

@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from longshore.config.environment import variable
-from longshore.config.outline import fields, named, sections
-from longshore.config.register import RegisteredProcess
+from longshore.config.outline import fields, items, named, sections
+from longshore.config.register_process import RegisteredProcess
 from longshore.config.schema import Config
 from longshore.config.section import Section
 from longshore.config.services import ServiceConfig
@@ -99,6 +99,7 @@ def _section(title: str, section: type[Section], path: tuple[str, ...]) -> Itera
         nested = sections(info.annotation) or sections(each)
         yield f"| `{key}` | {_default(info)} | {_variable(below, each, nested)} | {_line(info.description)} |"
         inner += [(below, NAMED[key] if each else "", model) for model in nested]
+        inner += [((*path, f"{key}[]"), "", model) for model in items(info.annotation) if model not in nested]
     if section is ServiceConfig:
         yield "| any [key](keys.md) | | `LONGSHORE_SERVICES_NODE_…` | the same as the labels of containers |"
     if section is RegisteredProcess:
@@ -112,7 +113,9 @@ def _section(title: str, section: type[Section], path: tuple[str, ...]) -> Itera
 
 
 def _variable(path: tuple[str, ...], each: Any, nested: list[type[Section]]) -> str:
-    return "" if nested else f"`{variable((*path, NAMED[path[-1]]) if each else path)}`"
+    if nested or (each and path[-1] not in NAMED) or any(part.endswith("[]") for part in path):
+        return ""
+    return f"`{variable((*path, NAMED[path[-1]]) if each else path)}`"
 
 
 def _default(info: FieldInfo) -> str:

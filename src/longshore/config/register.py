@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from longshore.config.engine import Engine, grouping
-from longshore.config.fields import Duration, Name, listed, schema
+from longshore.config.fields import Duration, FilePath, Name, listed, schema
+from longshore.config.register_process import LONGEST_TAG, Host, Instance, Names, Period, RegisteredProcess, Times
 from longshore.config.section import Section
-from longshore.config.services import Port
-from longshore.core import places, values
+from longshore.core import values
 from longshore.core.go_template import is_template, template
-from longshore.core.register_check import RegisterCheck, register_check
 from longshore.core.registration import Metadata
 from longshore.core.registration_address import EVERY
 from longshore.core.values import RefusedError, shown
-
-Host = Annotated[str, AfterValidator(places.machine)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(listed)]
-Times = Annotated[int, Field(ge=1, le=100)]
-Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], BeforeValidator(listed)]
 
 
 def network(value: str) -> str:
@@ -38,7 +31,6 @@ def tag(value: str) -> str:
     return value
 
 
-LONGEST_TAG = 200
 Networks = Annotated[tuple[Annotated[str, AfterValidator(network)], ...], BeforeValidator(listed)]
 TagsOrTemplates = Annotated[
     tuple[Annotated[str, Field(min_length=1), AfterValidator(tag)], ...], BeforeValidator(listed)
@@ -54,39 +46,6 @@ def lease(value: object) -> float:
 
 
 Ttl = Annotated[float, BeforeValidator(lease), schema(type=["string", "number"], minimum=2, examples=["10s"])]
-Period = Annotated[float, BeforeValidator(values.period), schema(type=["string", "number"], examples=["500ms", "2s"])]
-CheckWords = Annotated[
-    RegisterCheck,
-    PlainSerializer(str, return_type=str),
-    BeforeValidator(lambda value: value if isinstance(value, RegisterCheck) else register_check(value)),
-    schema(type="string", examples=["tcp", "/health", "grpc", "redis"]),
-]
-
-
-class RegisteredProcess(Section):
-    """A plain process, in no container: where it answers, and how it is checked. Other keys are written as labels."""
-
-    model_config = ConfigDict(extra="allow", arbitrary_types_allowed=True)
-
-    address: Host | None = None
-    """Where other hosts reach it; default: the `address` of this host."""
-    port: Port
-    """The port it answers on."""
-    id: Annotated[str, AfterValidator(values.name)] | None = None
-    """Tells it from others of the same service; default: this host's name and the port."""
-    check: CheckWords = RegisterCheck("tcp")
-    """`tcp`, `tls`, a path (`/health`), `https:/path`, `grpc`, `redis` or `none`."""
-    check_address: Host | None = None
-    """Where it is checked; default: its `address`."""
-    tags: Tags = ()
-    """Words to find it by."""
-    weight: Annotated[int, Field(ge=0, le=256)] | None = None
-    """Its share of the traffic relative to the others."""
-
-    @property
-    def pairs(self) -> Mapping[str, object]:
-        """The keys that it shares with labels, as they were written; they go into the registry."""
-        return dict(self.__pydantic_extra__ or {})
 
 
 class RegisterConfig(Section):
@@ -99,7 +58,7 @@ class RegisterConfig(Section):
     address_label: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """A label of containers that tells the IP at which other hosts reach them (`10.1.2.3` or `10.1.2.3/24`); those that
     have it not are reached as any other."""
-    name: Name | None = None
+    name: Instance | None = None
     """This host's name in the registry; default: its hostname."""
     ttl: Ttl = 10.0
     """How long entries outlive a registrar that died, or a host."""
@@ -132,6 +91,8 @@ class RegisterConfig(Section):
     """Successes in a row until an endpoint is registered."""
     fall: Times = 2
     """Failures in a row until it is withdrawn."""
+    heartbeat_file: FilePath | None = None
+    """A file whose time is set every 10 s while the registrar works and every registry answers: for a watchdog."""
     deregister_delay: Duration = 0.0
     """How long a container's end is put off after its entry is withdrawn, where the engine lets us; balancers notice
     in the meantime."""

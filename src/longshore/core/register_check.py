@@ -9,13 +9,17 @@ from typing import Literal
 from longshore.core import places
 from longshore.core.values import RefusedError, shown, text
 
-Kind = Literal["http", "https", "tcp", "tls", "grpc", "redis", "exec", "docker", "none"]
-KINDS = '"tcp", "tls", "/path", "https:/path", "grpc", "grpc:NAME", "redis", "exec:COMMAND", "docker" or "none"'
+Kind = Literal["http", "https", "tcp", "tls", "grpc", "redis", "rabbitmq", "exec", "docker", "none"]
+KINDS = (
+    '"tcp", "tls", "/path", "https:/path", "grpc", "grpc:NAME", "redis", "redis:KEY", "rabbitmq", "exec:COMMAND", '
+    '"docker" or "none"'
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterCheck:
-    """One kind of check. `argument`: path of http and https, service of grpc ("" is the whole server), exec's command.
+    """One kind of check. `argument`: path of http and https, service of grpc ("" is the whole server), exec's command,
+    the key that redis is asked for as well.
 
     `docker` is the container's HEALTHCHECK; `exec` runs in the container, by its shell.
     """
@@ -38,8 +42,10 @@ def register_check(raw: object) -> RegisterCheck:
     kind, colon, argument = word.partition(":")
     kind, argument = kind.strip().lower(), argument.strip()
     match kind:
-        case "tcp" | "tls" | "redis" | "docker" | "none" if not colon:
+        case "tcp" | "tls" | "redis" | "rabbitmq" | "docker" | "none" if not colon:
             return RegisterCheck(kind)
+        case "redis" if re.fullmatch(r"[A-Za-z0-9_.:-]{1,200}", argument, re.ASCII):
+            return RegisterCheck("redis", argument)
         case "https":
             return RegisterCheck("https", places.check(argument or "/"))
         case "grpc" if re.fullmatch(r"[A-Za-z0-9_./-]{0,200}", argument, re.ASCII):

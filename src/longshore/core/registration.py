@@ -11,10 +11,23 @@ from typing import Literal
 from longshore.core.address import Here
 from longshore.core.entries import Entry
 from longshore.core.model import EndpointState
+from longshore.core.rate_limit import RateLimit
 from longshore.core.register_check import RegisterCheck
 
 Metadata = Literal["longshore", "registrator", "docker-register"]
 """Whose words of a container count: our labels, registrator's SERVICE_…, or none at all, as with docker-register."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who asks, where a check must say it."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+GUEST = Login("guest", "guest")
+"""RabbitMQ's own, which it takes from its own host only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,8 @@ class LocalCheck:
     timeout: float = 1.0
     rise: int = 1
     fall: int = 2
+    headers: tuple[tuple[str, str], ...] = ()  # of an HTTP request, beside our own
+    login: Login = GUEST
 
     @property
     def by_engine(self) -> bool:
@@ -59,11 +74,24 @@ class Registration:
     stop_signal: str = "SIGTERM"
     stop_timeout: float = 10.0  # seconds from the stop signal until the engine kills
     delay: float = 0.0  # seconds that its end is put off after its entry is withdrawn
+    more: tuple[LocalCheck, ...] = ()  # further checks: it is fit while all pass
+    registries: tuple[str, ...] | None = None  # where it is written; None: in all
+    limit: RateLimit | None = None  # how often it may come and go there
 
     @property
     def key(self) -> str:
         """What identifies it, as `Holder.want` has it: "<service>/<id>"."""
         return f"{self.entry.service}/{self.entry.id}"
+
+    @property
+    def checks(self) -> tuple[LocalCheck, ...]:
+        """All its checks."""
+        return (self.check, *self.more)
+
+    @property
+    def asked(self) -> str:
+        """Its checks as people read them."""
+        return ", ".join(map(str, self.checks))
 
 
 @dataclass(frozen=True, slots=True)

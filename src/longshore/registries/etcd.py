@@ -165,9 +165,10 @@ class EtcdHolder:
         self._lease.ours.update(wanted)
         strange = self._lease.strange
         self._standings.found(self._lease.there, wanted, self._layout, self._settings.prefix)
+        new = [self._put(client, each) for key, each in wanted.items() if self._lease.there.get(key) != each.value]
+        results = await asyncio.gather(*new, return_exceptions=True)  # first: an entry may only have moved
         odd = [self._delete(client, key) for key in self._lease.there if key not in wanted and key not in strange]
-        odd += [self._put(client, each) for key, each in wanted.items() if self._lease.there.get(key) != each.value]
-        results = await asyncio.gather(*odd, return_exceptions=True)
+        results += await asyncio.gather(*odd, return_exceptions=True)
         faults = [result for result in results if isinstance(result, BaseException)]
         if faults:  # a bug first, then what concerns the whole lease
             raise min(faults, key=lambda fault: (isinstance(fault, EtcdError), not isinstance(fault, LeaseGoneError)))
