@@ -1,0 +1,179 @@
+"""Synapse's discovery with real registries, nameservers, engines and HAProxy, on the oldest and the newest one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab import ports
+from tests.lab.dns import Dns
+from tests.lab.engine import Engine
+from tests.lab.load import Load
+from tests.lab.waiting import until
+from tests.lab.web import Web
+from tests.lab.zookeeper import ZooKeeper
+from tests.system.smartstack import (
+    PATH,
+    SERIES,
+    Synapse,
+    answered,
+    clear,
+    enter,
+    equals,
+    found_at,
+    synapse,
+    webs,
+    zookeeper,
+)
+
+__all__ = ["synapse", "webs", "zookeeper"]
+pytestmark = pytest.mark.system
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_entries_of_nerve_come_and_go_without_a_reload(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+) -> None:
+    clear(zookeeper)
+    one = enter(zookeeper, webs("one"))
+    balancer = synapse.up(synapse.web(found_at(zookeeper)), series)
+    balancer.serves("x", 1)
+    with Load(port=synapse.port, rate=40) as load:
+        enter(zookeeper, webs("two"))
+        answered(balancer, {"one", "two"})
+        load.more(10)
+        zookeeper.delete(one)
+        answered(balancer, {"two"})
+        load.more(10)
+    assert load.report.lost == 0, load.report
+    assert balancer.reloads == 0
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_labels_weights_and_options_of_entries(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+) -> None:
+    clear(zookeeper)
+    enter(zookeeper, webs("one"), labels={"az": "a"})
+    enter(zookeeper, webs("two"), labels={"az": "b"})
+    enter(zookeeper, webs("three"))
+    unlike = equals("az", "b") | {"condition": "not-equals"}
+    services = {
+        "web": synapse.web(found_at(zookeeper, label_filters=[equals("az", "a")]))["web"],
+        "not-b": synapse.web(found_at(zookeeper, label_filters=[unlike]))["web"] | {"haproxy": {"port": ports.free()}},
+    }
+    balancer = synapse.up(services, series)
+    answered(balancer, {"one"})
+    answered(balancer, {"one", "three"}, port=services["not-b"]["haproxy"]["port"])
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_the_entry_with_the_smallest_number_leads(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+) -> None:
+    """The number that ZooKeeper gave, not the address: the one that came first leads, wherever it is."""
+    clear(zookeeper)
+    late, early = sorted((webs("a"), webs("b")), key=lambda web: f"127.0.0.1:{web.port}")
+    first = enter(zookeeper, early)
+    enter(zookeeper, late)
+    balancer = synapse.up(synapse.web(found_at(zookeeper), leader_election=True), series)
+    answered(balancer, {early.name})
+    zookeeper.delete(first)
+    answered(balancer, {late.name})
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_default_servers_serve_while_none_is_found(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+) -> None:
+    clear(zookeeper)
+    default = webs("default")
+    servers = [{"name": "default", "host": "127.0.0.1", "port": default.port}]
+    balancer = synapse.up(synapse.web(found_at(zookeeper), default_servers=servers), series)
+    answered(balancer, {"default"})
+    with Load(port=synapse.port, rate=40) as load:
+        entry = enter(zookeeper, webs("one"))
+        answered(balancer, {"one"})
+        zookeeper.delete(entry)
+        answered(balancer, {"default"})
+        load.more(10)
+    assert load.report.lost == 0, load.report
+    assert balancer.reloads == 0
+
+
+def test_default_servers_that_are_kept_serve_beside_the_others(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web]
+) -> None:
+    clear(zookeeper)
+    servers = [{"host": "127.0.0.1", "port": webs("default").port}]
+    service = synapse.web(found_at(zookeeper), default_servers=servers, keep_default_servers=True)
+    balancer = synapse.up(service)
+    answered(balancer, {"default"})
+    enter(zookeeper, webs("one"))
+    answered(balancer, {"default", "one"})
+
+
+@pytest.mark.parametrize("series", SERIES)
+@pytest.mark.parametrize("previous", [True, False])
+def test_previous_backends_go_on_when_all_are_gone_unless_told_otherwise(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str, previous: bool
+) -> None:
+    clear(zookeeper)
+    entry = enter(zookeeper, webs("one"))
+    balancer = synapse.up(synapse.web(found_at(zookeeper), use_previous_backends=previous), series)
+    balancer.serves("x", 1)
+    zookeeper.delete(entry)
+    if previous:
+        balancer.until(lambda status: "kept" in json.dumps(status["services"]), "the last one is kept")
+        answered(balancer, {"one"})
+    else:
+        until(lambda: balancer.request("x").status == 503, what="nobody is left")
+
+
+def test_serversets_with_a_named_endpoint(synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web]) -> None:
+    clear(zookeeper)
+    web = webs("one")
+    other, named = ({"host": "127.0.0.1", "port": port} for port in (1, web.port))
+    member = {"serviceEndpoint": other, "additionalEndpoints": {"http": named}, "status": "ALIVE", "shard": 0}
+    zookeeper.put(f"{PATH}/member_", json.dumps(member), ephemeral=True, sequence=True)
+    decode = {"method": "serverset", "endpoint_name": "http"}
+    answered(synapse.up(synapse.web(found_at(zookeeper, decode=decode))), {"one"})
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_names_are_looked_up(synapse: Synapse, webs: Callable[[str], Web], series: str) -> None:
+    with Dns() as dns:
+        web = webs("one")
+        dns.put("web.test", "A", "127.0.0.1")
+        server = {"name": "web", "host": "web.test", "port": web.port}
+        balancer = synapse.up(synapse.web({"method": "dns", "servers": [server], "nameserver": dns.where}), series)
+        answered(balancer, {"one"})
+        dns.put("web.test", "A", "127.0.0.1", "127.0.0.2")
+        balancer.until_up("web", 2)
+        assert balancer.reloads == 0
+
+
+def test_entries_that_say_names_are_looked_up(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web]
+) -> None:
+    clear(zookeeper)
+    with Dns() as dns:
+        dns.put("entry.test", "A", "127.0.0.1")
+        enter(zookeeper, webs("one"), host="entry.test")
+        found = found_at(zookeeper) | {"method": "zookeeper_dns", "nameserver": dns.where}
+        answered(synapse.up(synapse.web(found)), {"one"})
+
+
+def test_containers_of_two_engines(synapse: Synapse, new_engine: Callable[..., Engine]) -> None:
+    where = [ports.free(), ports.free()]
+    engines = [new_engine(hosts=[f"tcp://127.0.0.1:{port}"]) for port in where]
+    containers = [engine.run(args=("-p", "8000")) for engine in engines]
+    servers = [{"name": f"e{port}", "host": "127.0.0.1", "port": port} for port in where]
+    discovery = {"method": "docker", "servers": servers, "image_name": "lab/web", "container_port": 8000}
+    balancer = synapse.up(synapse.web(discovery))
+    answered(balancer, {each.short for each in containers})
+    containers[0].stop()
+    answered(balancer, {containers[1].short})
+    assert balancer.reloads == 0

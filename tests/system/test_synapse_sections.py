@@ -1,0 +1,142 @@
+"""Synapse's shared frontend, sections of one's own and several discoveries, with a real HAProxy and ZooKeeper."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.lab import ports
+from tests.lab.waiting import until
+from tests.lab.web import Web
+from tests.lab.zookeeper import ZooKeeper
+from tests.system.smartstack import PATH, SERIES, Synapse, answered, clear, enter, found_at, synapse, webs, zookeeper
+
+__all__ = ["synapse", "webs", "zookeeper"]
+pytestmark = pytest.mark.system
+OTHER = "/other"
+
+
+def stub(*servers: Web) -> dict[str, Any]:
+    """Discovery and servers of a service that finds nothing."""
+    listed = [{"name": web.name, "host": "127.0.0.1", "port": web.port} for web in servers]
+    return {"discovery": {"method": "base"}, "default_servers": listed}
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_services_share_a_frontend(synapse: Synapse, webs: Callable[[str], Web], series: str) -> None:
+    services = {
+        name: stub(webs(name))
+        | {
+            "haproxy": {
+                "shared_frontend": [f"acl is_{name} hdr_dom(host) -i {name}.lb", f"use_backend {name} if is_{name}"]
+            }
+        }
+        for name in ("one", "two")
+    }
+    balancer = synapse.up(services, series, shared_frontend=[f"bind 127.0.0.1:{synapse.port}"])
+    for name in ("one", "two"):
+        answered(balancer, {name}, host=f"{name}.lb")
+    assert balancer.request("three.lb").status == 503
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_servers_of_sections_stay_as_they_are(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+) -> None:
+    """Synapse put them all into maintenance; they are nobody's business but the operator's."""
+    clear(zookeeper)
+    own, stats = ports.free(), ports.free()
+    fixed = webs("fixed")
+    sections = {
+        f"listen stats :{stats}": ["stats enable", "stats uri /"],
+        "frontend in": [
+            f"bind 127.0.0.1:{own}",
+            "acl web path /web",
+            "use_backend web if web",
+            "default_backend fixed",
+        ],
+        "backend fixed": [f"server fixed 127.0.0.1:{fixed.port} check inter 500ms"],
+    }
+    service = synapse.web(found_at(zookeeper))
+    del service["web"]["haproxy"]["port"]
+    balancer = synapse.up(service, series, extra_sections=sections)
+    answered(balancer, {"fixed"}, port=own)
+    enter(zookeeper, webs("one"))
+    balancer.until_up("web", 1)
+    answered(balancer, {"one"}, path="/web", port=own)
+    states = {row["svname"]: row["status"] for row in rows(balancer.runtime("show stat")) if row["# pxname"] == "fixed"}
+    assert states["fixed"].startswith("UP")
+    assert "fixed" in balancer.request("x", port=stats).text
+    assert balancer.reloads == 0
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """HAProxy's statistics, by column."""
+    return list(csv.DictReader(text.splitlines()))
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_a_backend_of_another_name(synapse: Synapse, webs: Callable[[str], Web], series: str) -> None:
+    """Synapse reloaded on each update then."""
+    haproxy = {"port": synapse.port, "backend_name": "elsewhere"}
+    balancer = synapse.up({"web": stub(webs("one")) | {"haproxy": haproxy}}, series)
+    answered(balancer, {"one"})
+    assert "elsewhere" in {row["# pxname"] for row in rows(balancer.runtime("show stat"))}
+
+
+def several(zookeeper: ZooKeeper, **resolver: Any) -> dict[str, Any]:
+    """Two places in the registry, put together by a resolver."""
+    watchers = {"a": found_at(zookeeper, PATH), "b": found_at(zookeeper, OTHER)}
+    return {"method": "multi", "watchers": watchers, "resolver": resolver}
+
+
+def test_the_union_of_two(synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web]) -> None:
+    clear(zookeeper, PATH, OTHER)
+    enter(zookeeper, webs("one"))
+    enter(zookeeper, webs("two"), OTHER)
+    balancer = synapse.up(synapse.web(several(zookeeper, method="union")))
+    answered(balancer, {"one", "two"})
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_the_first_that_finds_any(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+) -> None:
+    clear(zookeeper, PATH, OTHER)
+    enter(zookeeper, webs("one"))
+    resolver = {"method": "sequential", "sequential_order": ["b", "a"]}
+    balancer = synapse.up(synapse.web(several(zookeeper, **resolver)), series)
+    answered(balancer, {"one"})
+    entry = enter(zookeeper, webs("two"), OTHER)
+    answered(balancer, {"two"})
+    zookeeper.delete(entry)
+    answered(balancer, {"one"})
+    assert balancer.reloads == 0
+
+
+def test_tcp_of_another_address_and_a_unix_socket(synapse: Synapse, webs: Callable[[str], Web]) -> None:
+    socket = synapse.path.with_name("web.sock")
+    synapse.path.parent.chmod(0o777)
+    services = {
+        "web": stub(webs("one")) | {"haproxy": {"port": synapse.port, "listen": ["mode tcp"]}},
+        "socket": stub(webs("two"))
+        | {"haproxy": {"port": None, "bind_address": str(socket), "bind_options": "mode 666"}},
+    }
+    balancer = synapse.up(services)
+    answered(balancer, {"one"})
+    until(socket.is_socket, what="HAProxy listens on it")
+
+
+def test_one_broken_file_of_a_folder_stops_no_other(synapse: Synapse, webs: Callable[[str], Web]) -> None:
+    folder = synapse.path.parent / "services"
+    folder.mkdir()
+    (folder / "broken.json").write_text('{"discovery": {"method": "dockr"}}')
+    services = {"web": stub(webs("one")) | {"haproxy": {"port": synapse.port}}}
+    balancer = synapse.up(services, top={"service_conf_dir": str(folder)})
+    answered(balancer, {"one"})
+    (problem,) = balancer.status()["problems"]
+    assert problem["service"] == "broken"
+    assert problem["where"] == f"{folder}/broken.json:1:26"
