@@ -74,9 +74,10 @@ def started() -> Iterator[Callable[[Any], Any]]:
 
 
 def curl(client: Host, times: int) -> list[str]:
-    """Ask the balancer from its own host, one time after another."""
+    """Ask the balancer from its own host, one time after another, each on a connection of its own."""
     urls = ["http://localhost:8000/"] * times
-    return [line.removeprefix("I'm ") for line in client.shell("curl", "-sS", "--fail", *urls).splitlines()]
+    said = client.shell("curl", "-sS", "--fail", "--header", "Connection: close", *urls)
+    return [line.removeprefix("I'm ") for line in said.splitlines()]
 
 
 def take_turns(client: Host, *containers: Container) -> None:

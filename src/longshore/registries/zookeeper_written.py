@@ -63,8 +63,9 @@ def written(layout: Layout, prefix: str, entries: Mapping[str, Entry]) -> tuple[
             slot = f"{prefix}/{entry.service}/{entry.id}"
             unwritable[Wanted(*said, slot, b"", *place, slot=slot)] = str(error)
             continue
-        stem = key if layout.name == "nerve" else f"{key}_"  # Nerve's layout says the "_" itself
-        each = Wanted(*said, stem, value, *place, entry.manner, stem)
+        stem = key if layout.name in ("nerve", "registrator") else f"{key}_"  # Nerve's layout says the "_" itself
+        manner = replace(entry.manner, node="ephemeral") if layout.name == "registrator" else entry.manner
+        each = Wanted(*said, stem, value, *place, manner, stem)
         if layout.name == "nerve" and each.numbered and not is_encoded(stem):
             each = replace(each, slot=slot_of(stem, *place))
         if (other := wanted.get(each.slot)) is None:
