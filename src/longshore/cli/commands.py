@@ -192,13 +192,13 @@ COMMANDS: dict[str, Command] = {
         "longshore.cli.import_:docker_discover",
         "Try without an engine",
         "docker-discover's environment.",
-        ("ETCD_HOST=10.0.0.1:2379 longshore import docker-discover",),
+        ("longshore import docker-discover --out longshore.yaml",),
     ),
     "import docker-register": Command(
         "longshore.cli.import_:docker_register",
         "Try without an engine",
         "docker-register's environment.",
-        ("HOST_IP=10.0.0.5 ETCD_HOST=10.0.0.1:2379 longshore import docker-register",),
+        ("longshore import docker-register --out longshore.yaml",),
     ),
     "schema": Command(
         "longshore.cli.schema:schema",
