@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 
 from longshore.config.document import Document
@@ -14,6 +15,7 @@ from longshore.core.raw import Line, Raw, RawProcess, RawSaid, RawSection
 from longshore.core.spec import Spec
 from longshore.core.values import RefusedError
 
+_OTHER = "give one of them another address"
 _PROXIES = ("listen", "frontend", "backend")
 
 
@@ -46,17 +48,6 @@ def check_own_lines(config: Config, specs: Mapping[str, Spec], document: Documen
         *_frontends(config, specs, document),
         *_addresses(config, specs, document),
     ]
-
-
-def listens_of(lines: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    """The addresses of the `bind` lines of a section, as far as they are IP addresses, with the number of the line."""
-    for index, line in enumerate(lines):
-        words = line.split()
-        for address in words[1].split(",") if words[0] == "bind" and len(words) > 1 else ():
-            try:
-                yield index, places.listen(address)
-            except RefusedError:
-                continue
 
 
 def _lines(texts: tuple[str, ...], path: Path, document: Document) -> tuple[Line, ...]:
@@ -134,13 +125,38 @@ def _frontends(config: Config, specs: Mapping[str, Spec], document: Document) ->
 def _addresses(config: Config, specs: Mapping[str, Spec], document: Document) -> Iterator[ConfigProblem]:
     """An address of a service with lines of its own is nobody else's."""
     taken: dict[str, tuple[str, bool]] = {}
+    for where, address in _ours(config):
+        taken[address_of(address)] = where, False  # a plain service that asks for it is told so in `status`
+    for title, lines in config.haproxy.raw.sections.items():
+        for index, address in _listens_of(lines):
+            where, _ = taken.setdefault(address_of(address), (f"section {title}", True))
+            if where != f"section {title}":
+                path: Path = ("haproxy", "raw", "sections", title, index)
+                yield ConfigProblem(document.place(path), f"{address} is taken already by {where}", path, _OTHER)
     for name, service in config.services.items():
         spec = specs.get(name)
         for key in ("listen", "tcp") if spec else ():
             for address in getattr(spec, key):
-                other, raw = taken.setdefault(address_of(address), (name, service.raw is not None))
-                if other != name and (raw or service.raw is not None):
-                    path: Path = ("services", name, key)
-                    what = f"{address} is the address of service {other}, and one of them has it for itself (`raw`)"
-                    hint = "give one of them another address"
-                    yield ConfigProblem(document.place(path), what, path, hint)
+                who = f"service {name}"
+                other, raw = taken.setdefault(address_of(address), (who, service.raw is not None))
+                if other != who and (raw or service.raw is not None):
+                    path = ("services", name, key)
+                    what = f"{address} is the address of {other}, and one of them has it for itself"
+                    yield ConfigProblem(document.place(path), what, path, _OTHER)
+
+
+def _ours(config: Config) -> Iterator[tuple[str, str]]:
+    for name, frontend in config.frontends.items():
+        yield from ((f"frontend {name}", address) for address in frontend.bind)
+    for what, address in (("admin", config.admin.bind), ("haproxy.stats", config.haproxy.stats)):
+        if address:
+            yield what, address
+
+
+def _listens_of(lines: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """The addresses of the `bind` lines of a section, as far as they are IP addresses, with the number of the line."""
+    for index, line in enumerate(lines):
+        words = line.split()
+        for address in words[1].split(",") if words[0] == "bind" and len(words) > 1 else ():
+            with contextlib.suppress(RefusedError):  # a name, a socket, a range: HAProxy reads it
+                yield index, places.listen(address)
