@@ -118,3 +118,38 @@ sources:
     assert loaded.origins["sources.ec2.region"].where == "AWS_REGION"
     assert not any("hidden" in origin.value for origin in loaded.origins.values())
     assert "hidden" not in repr(loaded.config)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("from: {label: a}, from-toggle: {url: 's3://bucket/k'}", "needs a name for each item of `from`"),
+        ("from: [{as: a, label: a}, {label: b}], from-toggle: {url: 's3://bucket/k'}", "needs a name for each item"),
+        ("endpoints: [], from-toggle: {url: 's3://bucket/k'}", "`from-toggle` has a meaning only with `from`"),
+        (
+            "from: [{as: a, label: a}], from-first: true, from-toggle: {url: 's3://bucket/k'}",
+            "has both `from-first` and `from-toggle`",
+        ),
+        ("from: {as: a, label: a}, from-toggle: {}", "from-toggle.url: is missing"),
+        ("from: {as: a, label: a}, from-toggle: {url: s3://bucket}", '"s3://bucket" is no place of a document'),
+        ("from: {as: a, label: a}, from-toggle: {url: 'ftp://h/x'}", "is no place of a document"),
+        ("from: {as: a, label: a}, from-toggle: {url: 'file://x/y'}", "is no place of a document"),
+        ("from: {as: a, label: a}, from-toggle: {url: /x}", 'did you mean "file:///x"?'),
+        ("from: {as: a, label: a}, from-toggle: {url: 'http://h/x', interval: 0}", "too short"),
+        ("from: {as: a, label: a}, from-toggle: {url: 'http://h/x', region: a}", "`region` has a meaning only with s3"),
+    ],
+)
+def test_mistakes_of_toggles(written: Written, said: str, problem: str) -> None:
+    problems = written.problems(f"services:\n  web: {{{said}}}\n")
+    assert len(problems) == 1, problems
+    assert problem in problems[0]
+
+
+def test_a_toggle_in_s3(written: Written) -> None:
+    """AWS's variables say the region and where S3 is; a list of one item can be toggled too."""
+    text = "services: {web: {from: [{as: a, label: a}], from-toggle: {url: 's3://bucket/a/key'}}}"
+    loaded = written.load(text, {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_S3": "http://s3.local"})
+    toggle = loaded.config.services["web"].from_toggle
+    assert toggle is not None
+    assert (toggle.region, toggle.endpoint, toggle.interval) == ("eu-west-1", "http://s3.local", 60.0)
+    assert loaded.config.services["web"].composed

@@ -107,6 +107,20 @@ def test_the_first_item_that_has_endpoints_serves_alone() -> None:
     ]
 
 
+def test_items_of_one_name_have_one_turn() -> None:
+    items = [
+        Item(part_of("web", index), source, name=name)
+        for index, (source, name) in enumerate((("one", "near"), ("two", ""), ("three", "near"), ("four", "far")))
+    ]
+    composer = Composer([Composition("web", "http", ROUTES, Policy(), tuple(items), first=True)])
+    snapshots = [found("one", 0, A), found("two", 1, B), found("three", 2, C), found("four", 3, D)]
+    assert set(serving(web(composer, *snapshots))) == {"a", "c"}
+    snapshots[0] = found("one", 0)
+    assert set(serving(web(composer, *snapshots))) == {"c"}
+    snapshots[2] = found("three", 2)
+    assert set(serving(web(composer, *snapshots))) == {"b"}
+
+
 def test_who_has_not_answered_takes_over_nothing() -> None:
     service = web(Composer([how("one", "two", first=True)]), found("one", 0, A), found("two", 1, B))
     assert serving(service, unknown="a") == {

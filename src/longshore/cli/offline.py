@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from longshore.agent.connect import CONFIGURED, operator_services, reserved_of
 from longshore.agent.connect_apis import unasked as unasked_api
 from longshore.agent.connect_dns import unasked
-from longshore.agent.connect_origins import compositions
+from longshore.agent.connect_origins import compositions, counts_untoggled
 from longshore.cli.ending import FINDING, USAGE, End
 from longshore.config import Loaded
 from longshore.config.dns import DnsSource
@@ -69,7 +70,9 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
         else:
             hint = "" if containers is not None else "; give its containers with --snapshot"
             found.notes.append(f"source {name}: its engine is not asked{hint}")
-    composer = Composer(compositions(loaded))
+    composer = Composer(compositions(loaded), counts=partial(counts_untoggled, loaded))
+    toggles = {s.from_toggle.url for s in config.services.values() if s.from_toggle}
+    found.notes += (f"from-toggle {url}: is not read" for url in sorted(toggles))
     merged = Merger(reserved=reserved_of(config), raw=loaded.raw.services).merge(composer.compose(snapshots))
     found.services = merged.services
     found.problems += merged.problems

@@ -29,8 +29,8 @@ class Item:
 
     part: str  # the name that its part goes by
     source: str
-    name: str = ""  # items of the same name belong together; "" stands for itself
     recycles: bool = False  # the source gives the address of who is gone to somebody else: engines do
+    name: str = ""  # items of the same name belong together; "" stands for itself
 
 
 @dataclass(frozen=True, slots=True)
