@@ -114,6 +114,10 @@ def test_an_election_that_is_another_says_so(tmp_path: Path, discovery: Any, not
     assert note in "\n".join(found.notes)
 
 
+TWO_ENGINES = DOCKER | {"servers": [{"host": "e1"}, {"host": "e2"}]}
+ADDRESSES = {"method": "dns", "servers": [{"host": "10.0.0.9", "port": 80}]}
+
+
 def multi(resolver: Any, **watchers: Any) -> dict[str, Any]:
     return {"method": "multi", "watchers": watchers, "resolver": resolver}
 
@@ -130,7 +134,7 @@ S3 = {"method": "s3_toggle", "s3_url": "s3://bucket/key", "s3_polling_interval_s
             id="A2 discovery multi: union",
         ),
         pytest.param(
-            multi({"method": "union"}, a=ENSEMBLE, b={"method": "dns", "servers": [{"host": "10.0.0.9", "port": 80}]}),
+            multi({"method": "union"}, a=ENSEMBLE, b=ADDRESSES),
             {"from": {"source": "zookeeper-zk1"}, "fallback": [{"address": "10.0.0.9"}], "fallback-always": True},
             id="A2 discovery multi: union with addresses",
         ),
@@ -138,6 +142,16 @@ S3 = {"method": "s3_toggle", "s3_url": "s3://bucket/key", "s3_polling_interval_s
             multi({"method": "sequential", "sequential_order": ["b", "a"]}, a=ENSEMBLE, b=NAMES),
             {"from": [{"source": "dns-10.0.0.2"}, {"source": "zookeeper-zk1"}], "from-first": True},
             id="A2 discovery multi: sequential, sequential_order",
+        ),
+        pytest.param(
+            multi({"method": "sequential", "sequential_order": ["a", "b"]}, a=TWO_ENGINES, b=NAMES),
+            {"from": [{"as": "a"}, {"as": "a"}, {"as": "b"}], "from-first": True},
+            id="A2 discovery multi: sequential, a watcher of several engines",
+        ),
+        pytest.param(
+            multi({"method": "sequential", "sequential_order": ["a", "b"]}, a=ENSEMBLE, b=ADDRESSES),
+            {"from": {"source": "zookeeper-zk1"}, "fallback": [{"address": "10.0.0.9"}]},
+            id="A2 discovery multi: sequential, addresses last",
         ),
         pytest.param(
             multi(S3, primary=ENSEMBLE, b=OTHER),
@@ -175,6 +189,20 @@ def test_filters_of_all_watchers_hold_for_each(tmp_path: Path) -> None:
     found = web(tmp_path, multi({"method": "union"}, a=ENSEMBLE, b=OTHER) | LABELLED)
     assert [item["label"] for item in found.service["from"]] == ["az=a", "az=a"]
     assert "holds for each of the watchers" in "\n".join(found.notes)
+
+
+def test_addresses_that_are_written_down_end_an_order(tmp_path: Path) -> None:
+    resolver = {"method": "sequential", "sequential_order": ["a", "b", "c"]}
+    found = web(tmp_path, multi(resolver, a=ENSEMBLE, b=ADDRESSES, c=OTHER))
+    assert not found.problems
+    assert "fallback-always" not in found.service
+    assert part(found.service, {"from": {"path": ENSEMBLE["path"]}})
+    assert '"c" never has its turn' in "\n".join(found.notes)
+
+
+def test_addresses_that_are_written_down_cannot_be_chosen_elsewhere(tmp_path: Path) -> None:
+    found = web(tmp_path, multi(S3, primary=ENSEMBLE, b=ADDRESSES))
+    assert 'cannot choose "b"' in found.problems[0]
 
 
 def test_ports_of_machines_hold_within_several(tmp_path: Path) -> None:

@@ -85,10 +85,18 @@ def _sequential(resolver: Given, found: dict[str, Found]) -> Found:
             resolver.refuse("sequential_order", f"names {shown(name)}, which is no watcher", hint)
     for name in found.keys() - set(order):
         resolver.refuse("sequential_order", f"does not say where {shown(name)} comes", "add it")
-    ordered = [found[name] for name in order if name in found]
-    if len(ordered) == 1:
-        return ordered[0]
-    return Found(_named(order, found), _alone(resolver, found), first=True)
+    ordered = [name for name in order if name in found]
+    certain = next((name for name in ordered if found[name].endpoints), None)
+    if certain is None:
+        return Found(_named(ordered, found), first=len(ordered) > 1)
+    for name in ordered[ordered.index(certain) + 1 :]:
+        what = f"{shown(name)} never has its turn: {shown(certain)} names addresses, which are always there"
+        resolver.note("sequential_order", what)
+    return Found(
+        _named(ordered[: ordered.index(certain) + 1], found),
+        found[certain].endpoints,
+        first=bool(ordered.index(certain)),
+    )
 
 
 def _toggled(resolver: Given, found: dict[str, Found]) -> Found:
@@ -102,21 +110,16 @@ def _toggled(resolver: Given, found: dict[str, Found]) -> Found:
         "interval": At(f"{seconds or 0:g}s", resolver.place("s3_polling_interval_seconds")),
     }
     order = sorted(found, key=lambda name: name != PRIMARY)  # it serves until the file was read
-    return Found(_named(order, found, always=True), _alone(resolver, found), toggle=At(toggle, resolver.place()))
+    for name, each in found.items():
+        if (each.endpoints or not each.items) and not resolver.told.problems:
+            hint = "give it servers that are found, or say the addresses as default_servers"
+            resolver.refuse(
+                "method", f"cannot choose {shown(name)}: addresses that are written down have no name", hint
+            )
+    return Found(_named(order, found, always=True), toggle=At(toggle, resolver.place()))
 
 
 def _named(order: list[str], found: dict[str, Found], *, always: bool = False) -> list[dict[str, Any]]:
     """The items in order, each with the name of its watcher where that matters."""
     several = always or any(len(found[name].items) > 1 for name in order if name in found)
     return [item | ({"as": name} if several else {}) for name in order if name in found for item in found[name].items]
-
-
-def _alone(resolver: Given, found: dict[str, Found]) -> list[At]:
-    """Addresses that are written down have no place in an order."""
-    for name, each in found.items():
-        if each.endpoints or not each.items:
-            hint = "give it servers that are found, or say the addresses as default_servers"
-            what = f"{resolver.text('method')} cannot weigh {shown(name)}: it is found nowhere but here"
-            if not resolver.told.problems:
-                resolver.refuse("method", what, hint)
-    return []

@@ -100,7 +100,7 @@ def _origins(given: Given, found: Found, port: At | None) -> dict[str, Any]:
         endpoints = _united(given, [*found.endpoints, *(default if keep or not found.endpoints else [])])
         return {"endpoints": endpoints}
     said: dict[str, Any] = {"from": found.items[0] if len(found.items) == 1 else found.items}
-    if found.first:
+    if found.first and len(found.items) > 1:
         said["from-first"] = True
     if found.toggle:
         said["from-toggle"] = found.toggle
@@ -108,7 +108,8 @@ def _origins(given: Given, found: Found, port: At | None) -> dict[str, Any]:
         if default and not keep:
             given.note("default_servers", "are never needed: the discovery names addresses, which are always there")
         said["fallback"] = _united(given, [*found.endpoints, *(default if keep else [])])
-        said["fallback-always"] = True
+        if not found.first:
+            said["fallback-always"] = True
     elif default:
         said["fallback"] = default
         if keep:
