@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from longshore.compat.given import At, Given
-from longshore.compat.synapse_discovery import FILTERS, METHODS, RENAMED, Asked, Found, conditions, discovered
+from longshore.compat.synapse_discovery import METHODS, RENAMED, discovered
+from longshore.compat.synapse_found import FILTERS, Asked, Found, conditions
 from longshore.config.problems import suggestion
 from longshore.core.values import shown
 
@@ -56,7 +57,7 @@ def _resolved(multi: Given, watchers: dict[Any, Given], asked: Asked) -> Found:
         resolver.refuse("method", f"is {shown(method)}, which is no resolver", hint.replace("-", "_"))
         return Found()
     resolver.only(("method", *RESOLVERS[method]))
-    within = Asked(asked.sources, asked.port, (*asked.conditions, *conditions(multi)), nested=True)
+    within = Asked(asked.sources, asked.port, (*asked.conditions, *conditions(multi)))
     if conditions(multi):
         key = "label_filters" if "label_filters" in multi else "label_filter"
         multi.note(key, "holds for each of the watchers; Synapse heeded only their own")

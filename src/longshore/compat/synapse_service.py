@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from longshore.compat.given import At, Given, Told, settle
-from longshore.compat.synapse_discovery import Asked, Found, conditions, holds
+from longshore.compat.synapse_found import Asked, Found, conditions, holds
 from longshore.compat.synapse_haproxy import Proxy, Whole, proxied
 from longshore.compat.synapse_multi import all_discovered
 from longshore.compat.synapse_sources import Sources
