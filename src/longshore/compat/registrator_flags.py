@@ -29,6 +29,7 @@ FLAGS: dict[str, Kind] = {
     "retry-attempts": "number",
     "retry-interval": "number",
 }
+OURS = ("json", "log", "keep", "state-dir", "config", "admin", "origins", "snapshot")
 _SWITCHES = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True)
 _SWITCHES |= dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False)
 
@@ -74,13 +75,14 @@ def arguments_of(words: Sequence[str]) -> Arguments:
 
 
 def _take_uri(found: Arguments, word: str) -> None:
-    if not found.uri:
+    if word in _SWITCHES:
+        what, hint = "is no registry", "a switch has its value behind =: -internal=true"
+        found.faults.append((word, what, hint))
+    elif found.uri:
+        what = f"stands beside the registry {shown(found.uri)}"
+        found.faults.append((shown(word)[1:-1], what, "one registrator has one registry"))
+    else:
         found.uri = word
-        return
-    hint = (
-        "a switch has its value behind =: -internal=true" if word in _SWITCHES else "one registrator has one registry"
-    )
-    found.faults.append((shown(word)[1:-1], f"stands beside the registry {shown(found.uri)}", hint))
 
 
 def _take_flag(found: Arguments, word: str, rest: Iterator[str]) -> bool:
@@ -88,6 +90,10 @@ def _take_flag(found: Arguments, word: str, rest: Iterator[str]) -> bool:
     name, equals, value = word[1 + word.startswith("--") :].partition("=")
     flag, kind = f"-{shown(name)[1:-1]}", FLAGS.get(name)
     if kind is None:
+        if name in OURS:
+            hint = f"longshore's own options stand before --registrator: --{name} … --registrator … URI"
+            found.faults.append((flag, "is no flag of registrator's", hint))
+            return False
         close = get_close_matches(name.lower(), {each.lower(): each for each in FLAGS}, 1, 0.6)
         meant = next((each for each in FLAGS if close and each.lower() == close[0]), "")
         known = f"registrator's flags are {', '.join(f'-{each}' for each in FLAGS)}"

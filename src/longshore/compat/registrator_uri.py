@@ -123,9 +123,7 @@ def _hosts(place: str) -> Iterator[str]:
 
 def _prefix(path: str, example: str) -> str:
     if not path.strip("/"):
-        raise RefusedError(
-            "says no path: entries beside everything else there would be nobody's to tell", f"like {example}"
-        )
+        raise RefusedError("says no path: entries would stand among everything else there", f"like {example}")
     return "/" + path.strip("/")
 
 

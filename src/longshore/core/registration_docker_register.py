@@ -16,7 +16,7 @@ from longshore.core.grouping import tidy
 from longshore.core.model import Problem
 from longshore.core.registration import Options
 from longshore.core.registration_making import Contribution, Making, takes_part
-from longshore.core.values import shown, words
+from longshore.core.values import shown
 
 WAY_OUT = "publish one alone, or register by labels: `register: {metadata: longshore}`"
 
@@ -33,7 +33,7 @@ def registration_of(container: Container, options: Options, through: Container |
     if not ports:
         return replace(making.done(), unpublished=True)
     if len(ports) > 1 or ports[0][1] != "tcp":
-        listed = words([f"{port}/{protocol}" for port, protocol in ports[:10]])
+        listed = ", ".join(f"{port}/{protocol}" for port, protocol in ports[:10])
         what = f"docker-register has no place for several ports, and it publishes {listed}"
         if len(ports) == 1:
             what = f"docker-register has TCP ports only, and it publishes {listed}"
