@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from longshore.agent.doctor import compose, engines, entries, machine, servers
+from longshore.agent.doctor import apis, compose, engines, entries, machine, servers
 from longshore.agent.doctor.finding import Finding, fine
 from longshore.agent.registry_read import Reading, readings
+from longshore.config.ec2 import Ec2Source
 from longshore.config.engine import Engine
 from longshore.config.load import Loaded
+from longshore.config.marathon import MarathonSource
 from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.config.sources import FileSource
 from longshore.core.model import Problem
@@ -51,13 +53,13 @@ async def examine(
     if loaded.valid is None:
         return
     yield fine("configuration", str(loaded.path or "no file, so the defaults"))
-    for what, look in _work(loaded, running, progress):
+    for what, look in _work(loaded, running, progress, environ):
         progress(what)
         for finding in await look():
             yield finding
 
 
-def _work(loaded: Loaded, running: Running, progress: Progress) -> list[tuple[str, Look]]:
+def _work(loaded: Loaded, running: Running, progress: Progress, environ: Mapping[str, str]) -> list[tuple[str, Look]]:
     config = loaded.config
     work: list[tuple[str, Look]] = [
         ("looking at the state directory", partial(asyncio.to_thread, machine.state_dir, config)),
@@ -79,6 +81,8 @@ def _work(loaded: Loaded, running: Running, progress: Progress) -> list[tuple[st
                 work.append((f"asking the engine {name}", partial(engines.engine, loaded, name, source)))
             case FileSource():
                 work.append((f"reading {source.path}", partial(asyncio.to_thread, _folder, name, source)))
+            case MarathonSource() | Ec2Source():
+                work.append((f"asking {name}", partial(apis.api, loaded, name, source, environ)))
             case _ if name in registries:
                 work.append((f"asking {name}", partial(_registry, registries[name], progress)))
     if config.register_ is not None and config.register_.containers:
