@@ -20,6 +20,11 @@ def binary() -> Path:
     return folder / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-compose"
 
 
+def plugins() -> Path:
+    """Return a folder for DOCKER_CONFIG with which `docker compose` is that program."""
+    return binary().parents[1]
+
+
 class Compose:
     """One Compose project. `services` is what its file says below `services:`; the web image is the default."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.lab import compose
+from tests.lab import compose, shell
 from tests.lab.boxed import Boxed, load
 from tests.lab.container import Container
 from tests.lab.engine import WEB, Engine
@@ -20,28 +20,39 @@ from tests.lab.waiting import until
 pytestmark = pytest.mark.system
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "compose"
-Run = Callable[..., str]
+
+
+class Project:
+    """What runs `docker compose` in the folder, with these files."""
+
+    def __init__(self, engine: Engine, *files: str) -> None:
+        image = load(engine)
+        self.env = {
+            **os.environ,
+            "DOCKER_HOST": engine.host,
+            "DOCKER_SOCKET": str(engine.socket),
+            "DOCKER_CONFIG": str(compose.plugins()),
+            "BALANCER_IMAGE": image,
+            "PORTS_IMAGE": shell.load(engine),
+            "IMAGE": WEB,
+            "COMPOSE_ANSI": "never",
+            "COMPOSE_FILE": ":".join(files or ("compose.yaml",)),
+        }
+
+    def __call__(self, *arguments: str) -> str:
+        return self.does(str(compose.binary()), *arguments)
+
+    def does(self, *command: str, code: int = 0, **env: str) -> str:
+        """Run a command in the folder and return what it printed."""
+        done = subprocess.run(command, cwd=FOLDER, env={**self.env, **env}, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr if code else done.stdout
 
 
 @contextmanager
-def project(engine: Engine, *files: str) -> Iterator[Run]:
-    """Give what runs `docker compose` in the folder; everything is down and gone afterwards."""
-    env = {
-        **os.environ,
-        "DOCKER_HOST": engine.host,
-        "DOCKER_SOCKET": str(engine.socket),
-        "BALANCER_IMAGE": load(engine),
-        "IMAGE": WEB,
-        "COMPOSE_ANSI": "never",
-    }
-    which = [word for file in files for word in ("--file", file)]
-
-    def run(*arguments: str) -> str:
-        command = [str(compose.binary()), *which, *arguments]
-        done = subprocess.run(command, cwd=FOLDER, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
+def project(engine: Engine, *files: str) -> Iterator[Project]:
+    """Everything is down and gone afterwards."""
+    run = Project(engine, *files)
     try:
         yield run
     finally:
@@ -49,7 +60,7 @@ def project(engine: Engine, *files: str) -> Iterator[Run]:
 
 
 def container(engine: Engine, service: str) -> Container:
-    return next(each for each in engine.containers() if each.name == f"longshore-{service}-1")
+    return next(each for each in engine.containers() if each.name.startswith(f"longshore-{service}-"))
 
 
 def test_it_works_at_once_and_scales(engine: Engine) -> None:
@@ -102,3 +113,43 @@ def test_in_the_hosts_network(engine: Engine) -> None:
         boxed.serves("web.localhost", 2, address="127.0.0.1")
         assert boxed.request(port=8404, address="127.0.0.1").status == 200
         assert boxed.status()["problems"] == []
+
+
+@pytest.mark.parametrize("file", ["compose.steady.yaml", "compose.host.yaml"])
+def test_longshore_is_replaced_under_load(engine: Engine, file: str) -> None:
+    """By another image, twice: no request is lost, what an operator said stays, nothing is left of the former ones."""
+    with project(engine, "compose.yaml", file) as run:
+        run("up", "--detach", "--wait", "--scale", "web=2")
+        first = Boxed.of(container(engine, "longshore"), engine)
+        first.inside("longshore", "weight", "longshore-web", "7")
+        former, volumes = {first.container.id}, len(engine.api.get("/volumes")["Volumes"])
+        engine.docker("tag", run.env["BALANCER_IMAGE"], "longshore:next")
+        with (
+            Load(port=80, host="web.localhost", rate=200, keep=False) as load,
+            Load(port=80, host="web.localhost", rate=50) as kept,
+        ):
+            for image in ("longshore:next", run.env["BALANCER_IMAGE"]):
+                run.does("./update.sh", BALANCER_IMAGE=image)
+                new = container(engine, "longshore")
+                assert new.inspect()["Config"]["Image"] == image
+                assert new.id not in former
+                former.add(new.id)
+                load.more(50)
+        for each in (load, kept):
+            assert each.report.lost == 0, each.report
+        last = Boxed.of(new, engine)
+        assert {each["weight"] for each in last.status()["services"][0]["endpoints"]} == {7}
+        assert last.status()["problems"] == []
+        assert len(engine.api.get("/volumes")["Volumes"]) == volumes, "no state of a former one is left"
+
+
+def test_a_new_longshore_that_cannot_serve_is_removed_again(engine: Engine) -> None:
+    with project(engine, "compose.yaml", "compose.steady.yaml") as run:
+        run("up", "--detach", "--wait")
+        before = container(engine, "longshore")
+        with Load(port=80, host="web.localhost", rate=100, keep=False) as load:
+            said = run.does("./update.sh", code=1, BALANCER_IMAGE=WEB, PATIENCE="2s")
+            load.more(20)
+        assert load.report.lost == 0, load.report
+        assert "the old one goes on" in said
+        assert container(engine, "longshore").id == before.id

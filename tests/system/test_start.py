@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT, Page
-from tests.lab import compose
+from tests.lab import compose, shell
 from tests.lab.boxed import load
 from tests.lab.engine import PREFIX, WEB, Engine
 from tests.lab.haproxy import haproxy
@@ -166,6 +166,16 @@ def test_pip(person: Person) -> None:
     person.leaves_running(up)
     until((person.folder / "state" / "longshore.sock").exists, what="longshore is there")
     assert "host=" in person.does(hello)[0]
+
+
+def test_updating_with_compose(engine: Engine, person: Person) -> None:
+    """docs/updating.md, as it is written; tests/system/test_compose.py counts requests meanwhile."""
+    page = Page(ROOT / "docs" / "updating.md", (ROOT / "docs" / "updating.md").read_text())
+    (block,) = [block for block in page.blocks("sh") if "update.sh" in block]
+    person.env["PORTS_IMAGE"] = shell.load(engine)
+    asked = block.replace("./update.sh\n", "./update.sh\ncurl --fail http://web.localhost/\n")
+    assert "host=" in person.does(f"cd deploy/compose\n{asked}")[0]
+    assert engine.containers() == []
 
 
 def test_no_way_is_left_out() -> None:
