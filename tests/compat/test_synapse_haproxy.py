@@ -93,6 +93,13 @@ def test_a_key_of_a_service(tmp_path: Path, haproxy: Any, service: Any) -> None:
     assert part(found.service, service), found.service
 
 
+@pytest.mark.parametrize(("defaults", "mode"), [(["mode tcp"], "tcp"), ([], "tcp"), (["mode http"], None)])
+def test_a_backend_only_has_the_mode_that_is_said(tmp_path: Path, defaults: list[str], mode: str | None) -> None:
+    found = web(tmp_path, ENSEMBLE, haproxy={"server_options": "check"}, top={"defaults": defaults})
+    assert not found.problems
+    assert found.service["raw"].get("mode") == mode
+
+
 def test_a_service_without_port_is_a_backend_only(tmp_path: Path) -> None:
     found = web(tmp_path, ENSEMBLE, haproxy={"server_options": "check", "frontend": ["option httplog"]})
     assert not found.problems

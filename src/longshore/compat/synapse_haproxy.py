@@ -64,6 +64,8 @@ def proxied(given: Given, service: str, whole: Whole) -> Proxy:
     if (address := _address(given, whole)) and not proxy.disabled:
         proxy.address = address
         proxy.said["tcp" if mode == "tcp" else "listen"] = address
+    elif mode == "tcp":
+        raw["mode"] = "tcp"
     proxy.said |= _first_check(backend)
     proxy.said["raw"] = At(raw, given.place())
     proxy.shared = _shared(given, whole) if not proxy.disabled else []

@@ -123,5 +123,7 @@ class ServiceRaw(Section):
     `%{host}`, `%{port}` and `%{name}` are those of the endpoint."""
     cookie: Literal["name", "hash"] | None = None
     """What stands behind the word `cookie` of each server: `name_host:port`, or its SHA-1."""
+    mode: Literal["http", "tcp"] | None = None
+    """Of a backend that only other lines lead to, without `listen`, `tcp`, `host` and `path`; default: `http`."""
     name: Annotated[str, AfterValidator(backend_name)] | None = None
     """The name of its backend, for lines that lead there; default: the name of the service."""

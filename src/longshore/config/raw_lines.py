@@ -67,9 +67,14 @@ def _service(name: str, raw: ServiceRaw, spec: Spec, document: Document) -> Raw:
         bind,
         server,
         raw.cookie or "",
-        routed=bool(spec.tcp or spec.listen or spec.host or spec.path),
+        routed=_routed(spec),
+        mode=raw.mode or "http",
         place=str(document.place(path, key=True)),
     )
+
+
+def _routed(spec: Spec) -> bool:
+    return bool(spec.tcp or spec.listen or spec.host or spec.path)
 
 
 def _names(config: Config, document: Document) -> Iterator[ConfigProblem]:
@@ -108,10 +113,14 @@ def _frontends(config: Config, specs: Mapping[str, Spec], document: Document) ->
         raw, spec = service.raw, specs.get(name)
         if raw is None or spec is None:
             continue
+        if raw.mode and _routed(spec):
+            path: Path = ("services", name, "raw", "mode")
+            hint = "`tcp` says it, or `listen`, `host` and `path`"
+            yield ConfigProblem(document.place(path, key=True), "is said by how the service is reached", path, hint)
         if not (spec.listen or spec.tcp):
             for key in ("frontend", "bind"):
                 if getattr(raw, key):
-                    path: Path = ("services", name, "raw", key)
+                    path = ("services", name, "raw", key)
                     hint = "say `listen` (HTTP) or `tcp` in the service"
                     yield ConfigProblem(document.place(path, key=True), "has no frontend of its own", path, hint)
         for key in ("host", "path", "strip-path"):

@@ -165,7 +165,9 @@ class Merger:
         raw = self.raw.get(service.name)
         if raw is None:
             return replace(service, raw=None) if service.raw is not None else service
-        return replace(service, raw=raw, routes=service.routes if raw.routed else ())
+        if raw.routed:
+            return replace(service, raw=raw)
+        return replace(service, raw=raw, routes=(), mode=raw.mode)
 
     def _final(self, name: str, settled: Settled) -> Service:
         service = self._united[name]

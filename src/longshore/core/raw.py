@@ -30,6 +30,7 @@ class Raw:
     server: Line = Line()  # words of each server; %{host}, %{port} and %{name} are filled in
     cookie: Literal["", "name", "hash"] = ""  # what stands behind `cookie` of each server
     routed: bool = True  # False: only other raw lines lead there
+    mode: Literal["http", "tcp"] = "http"  # where no address of its own says it: of one that is not routed
     place: str = field(default="", compare=False)
 
 
