@@ -72,6 +72,8 @@ async def test_the_request_asks_for_the_path_and_the_host_of_the_check() -> None
     async with serving(http("HTTP/1.1 200 OK", seen=seen)) as port:
         assert await attempt(Target("127.0.0.1", port, Check("http", path="/up?deep=1", host="a.test"))) == ""
         assert await attempt(Target("127.0.0.1", port, Check("http"))) == ""
+        assert await attempt(Target("127.0.0.1", port, Check("http", method="OPTIONS"))) == ""
+    assert seen[2].startswith(b"OPTIONS / HTTP/1.1\r\n")
     assert seen[0].startswith(b"GET /up?deep=1 HTTP/1.1\r\nHost: a.test\r\n")
     assert b"\r\nHost: localhost\r\n" in seen[1]
     assert all(b"\r\nConnection: close\r\n" in request for request in seen)

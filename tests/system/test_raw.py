@@ -108,6 +108,9 @@ def test_comes_changes_and_goes_by_one_reload_each(engine: Engine, raw: Callable
         ({**services, "c": {"endpoints": ["127.0.0.1:9"], "raw": {}}}, "service c has lines of its own"),
         ({**services, "c": {"endpoints": ["127.0.0.1:9"], "raw": {"backend": ["http-reuse never"]}}}, "lines of its"),
         (services, "backend c is no longer declared: service c is gone"),
+        ({"a": service(f":{b.port}", {**CHECKED, "frontend": ["option dontlog-normal"]})}, "changed"),
+        ({"renamed": service(f":{b.port}", CHECKED)}, "service renamed has lines of its own"),
+        ({"renamed": {key: value for key, value in service(f":{b.port}", {}).items() if key != "raw"}}, "frontend"),
     ]
     with Load(port=common, host="b.test", rate=50) as load, Load(port=b.port, host="x.test", rate=50) as own:
         for number, (wanted, why) in enumerate(steps, 1):
