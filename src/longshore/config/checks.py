@@ -109,7 +109,7 @@ def _known_endpoints(name: str, service: ServiceConfig, config: Config, document
 def _conditions(path: Path, picked: From, kind: str, document: Document) -> Iterator[ConfigProblem]:
     """Conditions that nothing in such a source can fulfil."""
     for field in From.model_fields:
-        if field in picked.model_fields_set and field not in ("source", *MEANT[kind]):
+        if field in picked.model_fields_set and field not in ("source", "as_", *MEANT[kind]):
             here = (*path, kebab(field))
             what = f"has no meaning for a source of type {kind}"
             yield ConfigProblem(document.place(here, key=True), what, here)
