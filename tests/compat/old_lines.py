@@ -218,7 +218,8 @@ TRANSLATED = (
     Old("option transparent", "backend", "transparent", ("server transparent 0.0.0.0",)),
     Old("option transparent", "defaults", "no option transparent", ()),
     Old("ring size", "ring", "size 8192", ("size 16384",)),
-    Old("server ssl", "server", "check ssl inter 2s", ("check ssl inter 2s verify none",)),
+    Old("stats timeout", "global", "stats timeout 30s", ()),
+    Old("stats timeout", "global", "stats maxconn 10", ()),
     Old("server init-addr", "server", "check init-addr none resolvers docker", ("check",)),
     Old("server-state-file", "global", "server-state-file /var/lib/haproxy/state", ()),
 )

@@ -36,6 +36,19 @@ def test_what_cannot_be_said_is_refused_with_a_cure(section: str, line: str) -> 
     assert refusal.value.hint
 
 
+@pytest.mark.parametrize("words", [pytest.param("check ssl inter 2s", id="§11 server ssl")])
+def test_a_certificate_is_not_looked_at_only_where_that_was_said(words: str) -> None:
+    """`default-server` may have a `ca-file`: nothing is switched off that somebody relies on."""
+    lines, note = modern(words, "server", unverified=True)
+    assert lines == (f"{words} verify none",)
+    assert "ssl-server-verify none" in note
+    lines, note = modern(words, "server")
+    assert lines == (words,)
+    assert "ca-file" in note
+    assert modern(f"{words} verify none", "server", unverified=True) == ((f"{words} verify none",), "")
+    assert modern(f"{words} ca-file /x", "server") == ((f"{words} ca-file /x",), "")
+
+
 @pytest.mark.parametrize("empty", ["", "   ", "# a comment"])
 def test_comments_say_nothing(empty: str) -> None:
     assert modern(empty, "global") == ((), "")

@@ -18,6 +18,7 @@ REFUSED = {
     "track": "say the check with `check`, `addr` and `port`",
 }
 """Words of servers that cannot come and go at runtime (measured: `add server`, HAProxy 2.6 to 3.4)."""
+NEEDS = "HAProxy takes `ssl` with `ca-file` or `verify none` only: say one of them here, or in `default-server`"
 
 
 def bind(text: str) -> Said:
@@ -38,8 +39,11 @@ def bind(text: str) -> Said:
     return _said(text, kept, note)
 
 
-def server(text: str) -> Said:
-    """Say the words of a server: what no server has that comes and goes at runtime is left out or refused."""
+def server(text: str, *, unverified: bool = False) -> Said:
+    """Say the words of a server: what no server has that comes and goes at runtime is left out or refused.
+
+    `unverified`: `global` says `ssl-server-verify none`, which counts for servers of the configuration alone.
+    """
     kept: list[str] = []
     notes: list[str] = []
     rest = iter(words(text))
@@ -51,8 +55,10 @@ def server(text: str) -> Said:
         else:
             kept.append(word)
     if {"ssl", "check-ssl"} & set(kept) and not {"verify", "ca-file"} & set(kept):
+        if not unverified:
+            return _said(text, kept, "; ".join((*notes, NEEDS)))
         kept += ["verify", "none"]
-        notes.append("`verify none` is said with `ssl`: HAProxy takes it with that or a `ca-file` only")
+        notes.append("`verify none` is said with `ssl`, as `ssl-server-verify none` says for all")
     return _said(text, kept, "; ".join(notes))
 
 

@@ -52,14 +52,15 @@ def split(lines: Iterable[str], *, frontend: bool = True) -> tuple[tuple[str, ..
     return tuple(found[0]), tuple(found[1])
 
 
-def modern(line: str, section: str, mode: str = "http") -> tuple[tuple[str, ...], str]:
+def modern(line: str, section: str, mode: str = "http", *, unverified: bool = False) -> tuple[tuple[str, ...], str]:
     """Say a line of a section as HAProxy 2.6 to 3.4 takes it: the lines that do, and a note if they are others.
 
     `section` is "global", "defaults", "frontend", "backend", "listen" or another first word of a section; "server" and
-    "bind" are for the words behind an address. No lines: nothing needs to be said. Raises RefusedError.
+    "bind" are for the words behind an address. No lines: nothing needs to be said. Raises RefusedError. `unverified`:
+    `global` says `ssl-server-verify none`.
     """
     if section == "server":
-        return addresses.server(line)
+        return addresses.server(line, unverified=unverified)
     if section == "bind":
         return addresses.bind(line)
     if not line.strip() or line.lstrip().startswith("#"):

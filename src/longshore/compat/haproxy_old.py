@@ -194,6 +194,8 @@ def stats_socket(said: list[str], _section: str, _mode: str) -> Said | None:
     """`stats socket /x level admin process 1`."""
     if said[1:2] == ["bind-process"]:
         return (), "stats bind-process is left out: HAProxy is one process"
+    if said[1:2] in (["timeout"], ["maxconn"]):
+        return (), f"stats {said[1]} is left out: longshore's own sockets need what longshore says"
     if said[1:2] != ["socket"] or "process" not in said:
         return None
     return bind(joined(said))
