@@ -102,6 +102,14 @@ def test_what_changed_its_meaning_has_a_comment_above_it(tmp_path: Path, command
     assert said.endswith(": contimeout is `timeout connect` now")
 
 
+@pytest.mark.parametrize("name", [pytest.param("file_output", id="A2 file_output: note")])
+def test_file_output_deletes_nothing_of_others(name: str, tmp_path: Path, command: Command) -> None:
+    text = command("import", "synapse", str(config(tmp_path, EXAMPLES[name]))).out
+    assert "only files that longshore wrote are removed" in " ".join(text.replace("#", "").split())
+    assert "  directory: /var/lib/x\n" in text
+    assert "  services:\n    - db\n" in text
+
+
 def test_what_cannot_be_served_stands_at_the_end_and_ends_it_with_1(tmp_path: Path, command: Command) -> None:
     broken = {"discovery": {"method": "nonsense"}, "haproxy": {"port": 8083}}
     late = {"discovery": STUB, "default_servers": [{"host": "not a name", "port": 80}], "haproxy": {"port": 8084}}

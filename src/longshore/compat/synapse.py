@@ -159,6 +159,8 @@ def _file_output(given: Given, services: list[Made]) -> dict[str, Any]:
     output.only(("output_directory",))
     if not output.needs("output_directory"):
         return {}
+    what = "only files that longshore wrote are removed, others stay; `id` is the endpoint's, a text"
+    output.note("output_directory", what, steps=("file-output", "directory"))
     said: dict[str, Any] = {"directory": At(output.text("output_directory"), output.place("output_directory"))}
     if not all(service.writes_file for service in services):
         said["services"] = [At(service.name, service.place) for service in services if service.writes_file]
