@@ -102,6 +102,15 @@ def test_what_changed_its_meaning_has_a_comment_above_it(tmp_path: Path, command
     assert said.endswith(": contimeout is `timeout connect` now")
 
 
+@pytest.mark.parametrize("said", [pytest.param("ssl-server-verify none", id="A2 haproxy server_options: ssl")])
+def test_servers_are_not_verified_only_where_that_was_said(said: str, tmp_path: Path, command: Command) -> None:
+    services = {"web": {"discovery": DOCKER, "haproxy": {"port": 8080, "server_options": "check ssl"}}}
+    for lines, expected in (([], "server: check ssl"), ([said], "server: check ssl verify none")):
+        path = config(tmp_path, services, haproxy=HAPROXY | {"global": lines})
+        text = command("import", "synapse", str(path)).out
+        assert [line.strip() for line in text.splitlines() if line.strip().startswith("server:")] == [expected]
+
+
 @pytest.mark.parametrize("name", [pytest.param("file_output", id="A2 file_output: note")])
 def test_file_output_deletes_nothing_of_others(name: str, tmp_path: Path, command: Command) -> None:
     text = command("import", "synapse", str(config(tmp_path, EXAMPLES[name]))).out

@@ -38,6 +38,7 @@ class Whole:
     bind_address: At | None = None
     defaults: tuple[str, ...] = ()
     shared: bool = False  # whether there is a shared frontend
+    unverified: bool = False  # whether it says `ssl-server-verify none`
 
 
 @dataclass(slots=True)
@@ -91,14 +92,20 @@ def _lines(given: Given) -> tuple[list[At], list[At]]:
 
 
 def modernized(
-    lines: list[At], section: str, told: Told, mode: str = "http", steps: tuple[str, ...] | None = None
+    lines: list[At],
+    section: str,
+    told: Told,
+    mode: str = "http",
+    steps: tuple[str, ...] | None = None,
+    *,
+    unverified: bool = False,
 ) -> list[At]:
     """Lines as today's HAProxy takes them, with a note for each that had to be said otherwise. `mode` is no line."""
     found: list[At] = []
     for index in haproxy_lines.in_order([str(line.value) for line in lines]):
         line = lines[index]
         try:
-            modern, note = haproxy_lines.modern(str(line.value), section, mode)
+            modern, note = haproxy_lines.modern(str(line.value), section, mode, unverified=unverified)
         except RefusedError as refusal:
             told.refuse(line.place, str(refusal), refusal.hint)
             continue
@@ -123,7 +130,8 @@ def _raw(given: Given, service: str, frontend: list[At], backend: list[At], mode
         words = At(given.text(theirs).strip(), given.place(theirs))
         if ours == "bind" and not listens:
             continue
-        if modern := modernized([words] if words.value else [], ours, given.told, mode, ("raw",)):
+        said = [words] if words.value else []
+        if modern := modernized(said, ours, given.told, mode, ("raw",), unverified=whole.unverified):
             raw[ours] = modern[0]
     name = given.text("backend_name")
     if name and name != service:

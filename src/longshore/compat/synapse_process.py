@@ -75,7 +75,8 @@ def process(given: Given, *, root: bool) -> tuple[dict[str, Any], Whole]:
     if sections:
         raw["sections"] = sections
     address = At(given.text("bind_address"), given.place("bind_address")) if "bind_address" in given else None
-    return said | ({"raw": raw} if raw else {}), Whole(address, plain, "shared_frontend" in given)
+    unverified = any(str(line.value).split() == ["ssl-server-verify", "none"] for line in given.texts("global"))
+    return said | ({"raw": raw} if raw else {}), Whole(address, plain, "shared_frontend" in given, unverified)
 
 
 def _global(given: Given, *, root: bool) -> tuple[dict[str, Any], dict[str, Any]]:
