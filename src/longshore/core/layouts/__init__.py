@@ -73,10 +73,12 @@ def farewell(layout: Layout, prefix: str, key: str, value: bytes) -> bytes | Non
     return layout.write(prefix, replace(entry, status="leaving"))[1]
 
 
-def layout_of(name: str, *, endpoint: str = "", path_encoding: bool = False) -> Layout:
-    """The layout that a source's section describes: `endpoint` is serverset's, `path_encoding` nerve's."""
+def layout_of(name: str, *, endpoint: str = "", path_encoding: bool = False, etcd: bool = False) -> Layout:
+    """The layout that a source's section describes: `endpoint` is serverset's, `path_encoding` and `etcd` nerve's."""
     if name == "serverset":
         return Layout(name, partial(serverset.read, endpoint=endpoint))
+    if name == "nerve" and etcd:
+        return Layout(name, nerve.read_etcd, nerve.write_etcd)
     if name == "nerve" and path_encoding:
-        return Layout(name, nerve.read, nerve.write_encoded)
+        return Layout(name, nerve.read, partial(nerve.write, encoded=True))
     return LAYOUTS[name]
