@@ -216,6 +216,11 @@ def test_json_with_tabs_and_merge_keys_of_yaml(tmp_path: Path) -> None:
             {"discovery": ENSEMBLE, "haproxy": {"shared_frontend": ["acl"]}}, "no shared frontend", id="shared"
         ),
         pytest.param(
+            {"discovery": ENSEMBLE, "haproxy": {"backend": ["option lb-agent-chk"]}},
+            "lb-agent-chk",
+            id="a line refused",
+        ),
+        pytest.param(
             {"discovery": ENSEMBLE, "haproxy": {"server_options": ["x"]}}, "must be text", id="server_options"
         ),
     ],

@@ -17,7 +17,6 @@ from typing import Any
 
 from longshore.compat.given import At, Given, Told, settle
 from longshore.compat.synapse_files import Files, find
-from longshore.compat.synapse_haproxy import modernized
 from longshore.compat.synapse_process import PROXIES, SHARED, process
 from longshore.compat.synapse_service import Made, made, put
 from longshore.compat.synapse_sources import Sources
@@ -33,44 +32,46 @@ PLUGINS = {"nginx": "longshore drives HAProxy only: remove it", "smartstack": "n
 def read(path: Path, environ: Mapping[str, str], *, root: bool | None = None) -> Document:
     """Read the configuration at a path, a file or a folder. Never raises; what is wrong is in the document."""
     files = find(path)
-    ours = Document(files.name)
-    ours.values[()] = Place(files.name, 1, 1)
+    ours = Document(files.name, values={(): Place(files.name, 1, 1)})
     if files.problems:
         ours.problems = files.problems
         return ours
-    ours.data = {}
     told = Told()
     main = files.main or Document(files.name, data={}, values={(): Place(files.name)})
     given = Given(main, (), told)
     given.only(KEYS, PLUGINS)
+    given.inner("services")
     _statsd(given)
     said, whole = process(given.inner("haproxy"), root=os.geteuid() == 0 if root is None else root)
     sources = Sources()
-    given.inner("services")
     services = [made(document, steps, name, sources, whole) for name, document, steps in _services(files, told)]
     _passed_over(services, files)
-    good = _set_aside(ours, services, files, said)
+    good = _set_aside(ours, services, said)
     _share(said, good)
     output = _file_output(given, good)
     if told.problems:
-        ours.problems, ours.data = told.problems, None
+        ours.problems = told.problems
         return ours
     ours.notes += told.notes
-    for service in good:
-        if service.balanced or (output and service.writes_file):
+    _write(ours, good, sources, {"haproxy": said, "file-output": output}, main.place(("haproxy",)))
+    return ours
+
+
+def _write(ours: Document, services: list[Made], sources: Sources, sections: Mapping[str, Any], place: Place) -> None:
+    """Fill our document; a service that neither HAProxy nor a file is told of is left out."""
+    ours.data = {}
+    for service in services:
+        if service.balanced or (sections["file-output"] and service.writes_file):
             put(ours, service)
         else:
             ours.notes.append(ConfigProblem(service.place, f"service {service.name} is left out: haproxy.disabled"))
     used = _used(ours.data.get("services", {}))
-    for key, value in (("haproxy", said), ("file-output", output)):
-        if value:
-            ours.data[key] = settle(ours, (key,), value, main.place(("haproxy",)))
+    ours.data |= {key: settle(ours, (key,), value, place) for key, value in sections.items() if value}
     ours.data["sources"] = {
         name: settle(ours, ("sources", name), source, source.place)
         for name, source in sources.said.items()
         if name in used
     }
-    return ours
 
 
 def _services(files: Files, told: Told) -> Iterable[tuple[str, Document, tuple[str, ...]]]:
@@ -98,7 +99,7 @@ def _passed_over(services: list[Made], files: Files) -> None:
         service.told.problems += [ConfigProblem(p.place, p.what, service.told.steps, p.hint) for p in own]
 
 
-def _set_aside(ours: Document, services: list[Made], files: Files, said: dict[str, Any]) -> list[Made]:
+def _set_aside(ours: Document, services: list[Made], said: dict[str, Any]) -> list[Made]:
     """The services that can be served; the others are set aside with what is wrong with them."""
     taken = [*_binds(said)]
     good = []
@@ -138,7 +139,7 @@ def _share(said: dict[str, Any], services: list[Made]) -> None:
     """Put the services' lines of the shared frontend behind those that all share."""
     sections = said.get("raw", {}).get("sections", {})
     if SHARED in sections:
-        lines = [line for service in services for line in modernized(service.proxy.shared, "frontend", service.told)]
+        lines = [line for service in services for line in service.proxy.shared]
         sections[SHARED] = At([*sections[SHARED].value, *lines], sections[SHARED].place)
 
 

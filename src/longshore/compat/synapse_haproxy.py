@@ -193,7 +193,7 @@ def _shared(given: Given, whole: Whole) -> list[At]:
         hint = "add `shared_frontend` to the section `haproxy` for all services, with its `bind`"
         given.refuse("shared_frontend", "has no shared frontend that it could be part of", hint)
         return []
-    return lines
+    return modernized(lines, "frontend", given.told)
 
 
 def _notes(given: Given) -> None:

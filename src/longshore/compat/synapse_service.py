@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from longshore.compat.given import At, Given, Told, settle
@@ -46,8 +46,6 @@ class Made:
     proxy: Proxy
     writes_file: bool = True  # unless file_output is off for it
     balanced: bool = True  # False: it is there for file_output only
-    uses_registry: Place | None = None
-    claims: list[At] = field(default_factory=list)
 
 
 def made(document: Document, path: tuple[str | int, ...], called: str, sources: Sources, whole: Whole) -> Made:
@@ -69,7 +67,6 @@ def made(document: Document, path: tuple[str | int, ...], called: str, sources: 
     said |= proxy.said
     output = given.inner("file_output")
     output.only(("disabled",))
-    zookeeper = next((item for item in found.items if "path" in item), None)
     return Made(
         called,
         place,
@@ -78,7 +75,6 @@ def made(document: Document, path: tuple[str | int, ...], called: str, sources: 
         proxy,
         writes_file=not output.flag("disabled"),
         balanced=not proxy.disabled,
-        uses_registry=place if zookeeper else None,
     )
 
 
