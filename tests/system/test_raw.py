@@ -280,3 +280,27 @@ def test_other_lines_lead_to_a_declared_backend_by_its_name(
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 200")
     path.unlink(missing_ok=True)
+
+
+@oldest_and_newest
+def test_the_next_longshore_adopts_what_runs_and_goes_back_to_its_lines(
+    engine: Engine, raw: Callable[..., Balancer], series: str
+) -> None:
+    """No reload for a crash; and lines that were spoilt meanwhile are said, while those that run stay."""
+    b = raw(series, CHECKED, haproxy={"raw": {"global": ["tune.maxaccept 10"]}})
+    engine.run(labels={"app": "a"})
+    b.serves("any.test", 1)
+    with Load(port=b.port, rate=50) as load:
+        b.kill9()
+        b.start()
+        engine.run(labels={"app": "a"})
+        b.serves("any.test", 2)
+        assert b.reloads == 0
+        b.kill9()
+        b.configure({"haproxy": {"raw": {"global": ["tune.maxacept 10"]}}})
+        b.start()
+        where = place_of(b, "tune.maxacept 10")
+        b.until(lambda status: [problem for problem in status["problems"] if problem["where"] == where])
+        engine.run(labels={"app": "a"})
+        b.serves("any.test", 3)
+    assert load.report.lost == 0, load.report
