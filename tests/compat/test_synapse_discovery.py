@@ -289,6 +289,19 @@ def test_what_is_the_same_is_one_source(tmp_path: Path, one: Any, other: Any, so
     assert list(found.sources) == sources
 
 
+def test_what_a_node_says_for_haproxy_is_not_read(tmp_path: Path) -> None:
+    found = written(tmp_path, services={"web": {"discovery": ENSEMBLE}})
+    assert not found.problems
+    assert "discovery.path: what stands in this node for HAProxy is not read" in "\n".join(found.notes)
+    assert "discovery.path" not in "\n".join(web(tmp_path, ENSEMBLE).notes)
+
+
+def test_weights_of_entries_count_which_is_said_once(tmp_path: Path) -> None:
+    found = both(tmp_path, ENSEMBLE, ENSEMBLE)
+    assert len([note for note in found.notes if "weights that entries in ZooKeeper say count" in note]) == 1
+    assert "in ZooKeeper say count" not in "\n".join(web(tmp_path, ENSEMBLE, top={"use_nerve_weights": True}).notes)
+
+
 def test_a_name_without_a_dot_is_not_searched_for(tmp_path: Path) -> None:
     found = web(tmp_path, {"method": "dns", "servers": [{"host": "db", "port": 80}]})
     assert 'no search domain is added to "db"' in "\n".join(found.notes)

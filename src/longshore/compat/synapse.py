@@ -52,6 +52,7 @@ def read(path: Path, environ: Mapping[str, str], *, root: bool | None = None) ->
     if told.problems:
         ours.problems = told.problems
         return ours
+    _weighed(told, given, good)
     ours.notes += told.notes
     _write(ours, good, sources, {"haproxy": said, "file-output": output}, main.place(("haproxy",)))
     return ours
@@ -141,6 +142,13 @@ def _share(said: dict[str, Any], services: list[Made]) -> None:
     if SHARED in sections:
         lines = [line for service in services for line in service.proxy.shared]
         sections[SHARED] = At([*sections[SHARED].value, *lines], sections[SHARED].place)
+
+
+def _weighed(told: Told, given: Given, services: list[Made]) -> None:
+    """Synapse passed the weights of entries over unless it was told otherwise."""
+    place = next((service.weighed for service in services if service.weighed), None)
+    if place and "use_nerve_weights" not in given.data.get("haproxy", {}):
+        told.note(place, "weights that entries in ZooKeeper say count, as with Synapse's use_nerve_weights")
 
 
 def _statsd(given: Given) -> None:

@@ -31,6 +31,7 @@ class Asked:
     sources: Sources
     port: At | None = None
     conditions: tuple[At, ...] = ()  # that hold beside the discovery's own
+    configured: bool = True  # the service itself says where it listens, or that it does not
 
 
 Method = Callable[[Given, Asked], Found]

@@ -57,7 +57,7 @@ def _resolved(multi: Given, watchers: dict[Any, Given], asked: Asked) -> Found:
         resolver.refuse("method", f"is {shown(method)}, which is no resolver", hint.replace("-", "_"))
         return Found()
     resolver.only(("method", *RESOLVERS[method]))
-    within = Asked(asked.sources, asked.port, (*asked.conditions, *conditions(multi)))
+    within = Asked(asked.sources, asked.port, (*asked.conditions, *conditions(multi)), asked.configured)
     if conditions(multi):
         key = "label_filters" if "label_filters" in multi else "label_filter"
         multi.note(key, "holds for each of the watchers; Synapse heeded only their own")

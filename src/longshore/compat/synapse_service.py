@@ -45,6 +45,7 @@ class Made:
     told: Told
     proxy: Proxy
     writes_file: bool = True  # unless file_output is off for it
+    weighed: Place | None = None  # where it says that it is found in ZooKeeper, whose entries have weights
     balanced: bool = True  # False: it is there for file_output only
 
 
@@ -61,7 +62,7 @@ def made(document: Document, path: tuple[str | int, ...], called: str, sources: 
         given.note("load_test_concurrency", "has no effect: the service is there once")
     proxy = proxied(given.inner("haproxy"), called, whole)
     port = _port(given, proxy)
-    found = all_discovered(given, Asked(sources, port)) if given.data else Found()
+    found = all_discovered(given, Asked(sources, port, configured="haproxy" in given)) if given.data else Found()
     said = _origins(given, found, port)
     said |= _elected(given, found)
     said |= proxy.said
@@ -74,6 +75,7 @@ def made(document: Document, path: tuple[str | int, ...], called: str, sources: 
         told,
         proxy,
         writes_file=not output.flag("disabled"),
+        weighed=given.place("discovery", key=True) if any("path" in item for item in found.items) else None,
         balanced=not proxy.disabled,
     )
 

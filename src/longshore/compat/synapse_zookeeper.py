@@ -24,6 +24,9 @@ def entries(given: Given, asked: Asked) -> Found:
     if "generator_config_path" in given and given.text("generator_config_path") != "disabled":
         what = "is not read: a registry cannot write lines into HAProxy's configuration"
         given.note("generator_config_path", what, "write them beneath `haproxy` of the service")
+    if "generator_config_path" not in given and not asked.configured:
+        what = "what stands in this node for HAProxy is not read: a registry cannot write into its configuration"
+        given.note("path", what, "write `haproxy` with its `port` into the service")
     if not given.needs("hosts", "path"):
         return Found()
     hosts, inside = _ensemble(given)
