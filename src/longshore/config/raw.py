@@ -23,6 +23,7 @@ SECTIONS = frozenset(
     }
 )
 """The words that begin a section (configuration manual, 2.1 to 12; 2.6 to 3.4)."""
+BY_US = ("daemon", "master-worker", "nbproc", "pidfile")  # what would take HAProxy out of longshore's hands
 PLACEHOLDERS = ("host", "port", "name")
 OURS = ("s:", "slot:", "longshore:", "frontends:", "raw:", "p-", "listen-", "tcp-")  # names that longshore gives
 
@@ -42,6 +43,14 @@ def inner(value: str) -> str:
     if word.startswith("."):
         raise RefusedError(f"{shown(word)} is a condition of the whole file", "leave the line out, or write it plain")
     return line(value)
+
+
+def of_process(value: str) -> str:
+    """Check a line of the section `global`."""
+    checked = inner(value)
+    if checked.split()[0] in BY_US:
+        raise RefusedError(f"{shown(checked)} is not said here", "longshore starts HAProxy, and says how")
+    return checked
 
 
 def moded(value: str) -> str:
@@ -95,13 +104,14 @@ def several(value: Any) -> Any:
 
 _SCHEMA = schema(type=["string", "array"], items={"type": "string"}, examples=[["timeout server 50s"]])
 Lines = Annotated[tuple[Annotated[str, AfterValidator(inner)], ...], BeforeValidator(several), _SCHEMA]
+GlobalLines = Annotated[tuple[Annotated[str, AfterValidator(of_process)], ...], BeforeValidator(several), _SCHEMA]
 ProxyLines = Annotated[tuple[Annotated[str, AfterValidator(moded)], ...], BeforeValidator(several), _SCHEMA]
 
 
 class HaproxyRaw(Section):
     """Lines of your own for haproxy.cfg, in HAProxy's words and checked by HAProxy."""
 
-    global_: Lines = ()
+    global_: GlobalLines = ()
     """Lines of the section `global`, behind longshore's."""
     defaults: ProxyLines = ()
     """Lines for the frontend and the backend of every service that has `raw`, and for `sections`."""
