@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeVar
 
 from longshore.clients.consul import Patience
 from longshore.config.registries import ConsulSource
 from longshore.core.entries import Entry
 from longshore.core.layouts.consul import registration
 from longshore.registries.consul import ConsulHolder, Pace
-from longshore.registries.hold import LeaseStatus
+from longshore.registries.hold import Holder, LeaseStatus
 from tests.lab.consul import Consul
 from tests.lab.waiting import eventually
 
+H = TypeVar("H", bound=Holder)
 QUICK = Patience(answer=9.0, connect=1.0, quiet=0.5)
 PACE = Pace(longest=0.5, compare=0.5, spread=0.1, arrival=0.5, linger=0.3)
 
@@ -36,7 +37,7 @@ def holder_of(consul: Consul, owner: str = "h1", ttl: float = 30, member: int = 
 
 
 @contextlib.asynccontextmanager
-async def running(holder: ConsulHolder) -> AsyncIterator[ConsulHolder]:
+async def running(holder: H) -> AsyncIterator[H]:
     """Let it run, and end it without a farewell, as a crash would."""
     task = asyncio.create_task(holder.run())
     try:
@@ -62,7 +63,7 @@ async def until_there(consul: Consul, *entries: Entry, ttl: float = 30) -> None:
     await eventually(lambda: standing(consul) == wanted, what=f"{[e.id for e in entries]} stand there")
 
 
-async def until_state(holder: ConsulHolder, **states: str) -> dict[str, LeaseStatus]:
+async def until_state(holder: Holder, **states: str) -> dict[str, LeaseStatus]:
     """Wait until a holder tells exactly these states, by id."""
 
     def told() -> bool:

@@ -41,6 +41,7 @@ TABLE: tuple[tuple[str, type[ConsulError], str, str], ...] = (
     ("rpc error getting client", ConsulError, "does not reach the servers of its cluster", LEADER),
     ("does not have associated TTL", CheckGoneError, "knows no such check (any more)", ""),
     ("Unknown check", CheckGoneError, "knows no such check (any more)", ""),
+    ("Scripts are disabled", DeniedError, "runs no scripts", "set enable_local_script_checks in the agent's file"),
     ("exceeds", DeniedError, "does not take so large a value", "Consul takes 512 KB"),
     ("request body too large", DeniedError, "does not take so large a value", "Consul takes 512 KB"),
     ("HTTP request to an HTTPS server", ConsulError, "wants TLS", "write https:// and set tls ca"),
