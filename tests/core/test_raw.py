@@ -10,6 +10,7 @@ from longshore.core import raw_lines
 from longshore.core.arrange import layout
 from longshore.core.blame import blame
 from longshore.core.capabilities import TYPICAL, Capabilities
+from longshore.core.explain import Known, explain
 from longshore.core.merge import Merger
 from longshore.core.model import Check, Endpoint, Policy, Route, Service, Snapshot
 from longshore.core.overrides import Overrides
@@ -380,3 +381,8 @@ def test_a_socket_gives_a_frontend_a_name_of_its_own() -> None:
     names = [frontend.name for frontend in own_frontends(services, PATHS, {})]
     assert len(set(names)) == 2
     assert all(name.startswith("listen-web.sock-") for name in names)
+
+
+def test_explain_knows_where_its_address_leads() -> None:
+    known = Known((WEB,), own_frontends([WEB], PATHS, {}))
+    assert explain("http://any.test:8080/x", known).service == "web"
