@@ -11,9 +11,27 @@ from cyclopts import Parameter
 
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE
-from longshore.cli.forerunners import docker_discover_reader, reading, registrar_readers, synapse_reader
+from longshore.cli.forerunners import (
+    docker_discover_reader,
+    nerve_by_environment,
+    nerve_reader,
+    reading,
+    registrar_readers,
+    synapse_reader,
+)
 from longshore.cli.offline import Offline, gather
-from longshore.cli.options import AsJson, ConfigFile, DockerDiscover, DockerRegister, Registrator, Snapshot, Synapse
+from longshore.cli.options import (
+    AsJson,
+    ConfigFile,
+    DockerDiscover,
+    DockerRegister,
+    Nerve,
+    NerveInstance,
+    NerveOverlay,
+    Registrator,
+    Snapshot,
+    Synapse,
+)
 from longshore.cli.own_lines import judged
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, columns, plural, say, say_json
@@ -30,6 +48,9 @@ def check(
     *,
     config: ConfigFile = None,
     synapse: Synapse = None,
+    nerve: Nerve = None,
+    instance_id: NerveInstance = "",
+    config_overlay: NerveOverlay = None,
     docker_discover: DockerDiscover = False,
     docker_register: DockerRegister = False,
     registrator: Registrator = None,
@@ -49,6 +70,8 @@ def check(
         "--docker-discover": docker_discover_reader(docker_discover, os.environ),
         **registrar_readers(os.environ, docker=docker_register, arguments=registrator),
     }
+    nerve = nerve_by_environment(nerve, os.environ, config, *foreign.values())
+    foreign |= nerve_reader(nerve, os.environ, instance=instance_id, overlay=config_overlay)
     loaded = reading(config, os.environ, foreign)()
     given = next((Path(option) for option, reader in foreign.items() if reader), None)
     found = gather(loaded, snapshot) if loaded.valid else Offline()
@@ -58,9 +81,9 @@ def check(
     found.notes += said
     problems = [*(p.as_problem() for p in (*loaded.problems, *loaded.set_aside)), *found.problems, *refused]
     if as_json:
-        say_json(_answer(synapse or given or loaded.path, loaded, found, problems, origins=origins))
+        say_json(_answer(synapse or nerve or given or loaded.path, loaded, found, problems, origins=origins))
     else:
-        _tell(synapse or given or loaded.path, loaded, found, problems, origins=origins)
+        _tell(synapse or nerve or given or loaded.path, loaded, found, problems, origins=origins)
     return FINDING if problems else FINE
 
 

@@ -182,6 +182,12 @@ COMMANDS: dict[str, Command] = {
             "docker inspect $(docker ps -q) | longshore import synapse --check --snapshot - /etc/synapse.json.conf",
         ),
     ),
+    "import nerve": Command(
+        "longshore.cli.import_:nerve",
+        "Try without an engine",
+        "Nerve's file or folder.",
+        ("longshore import nerve /etc/nerve/nerve.conf.json --out longshore.yaml",),
+    ),
     "import registrator": Command(
         "longshore.cli.import_:registrator",
         "Try without an engine",

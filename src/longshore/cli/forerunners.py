@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from longshore.cli.ending import USAGE, End
-from longshore.compat import docker_register, registrator, synapse
+from longshore.compat import docker_register, nerve, registrator, synapse
 from longshore.config import Loaded, load
 from longshore.config.load import Foreign
 
@@ -50,6 +50,25 @@ def registrar_readers(
         "--docker-register": partial(docker_register.register, environ) if docker else None,
         "--registrator": partial(registrator.read, arguments, environ) if arguments is not None else None,
     }
+
+
+def nerve_reader(
+    path: Path | None, environ: Mapping[str, str], *, instance: str = "", overlay: Path | None = None
+) -> dict[str, Foreign | None]:
+    """How to read what --nerve names, with Nerve's own options."""
+    if path is None and (instance or overlay):
+        option = "--instance-id" if instance else "--config-overlay"
+        raise End(USAGE, f"{option}: has a meaning with --nerve only")
+    reader = partial(nerve.read, path, environ, instance=instance, overlay=overlay) if path else None
+    return {"--nerve": reader}
+
+
+def nerve_by_environment(path: Path | None, environ: Mapping[str, str], *others: object) -> Path | None:
+    """What --nerve names, else $NERVE_CONFIG if no other configuration is said."""
+    said = environ.get("NERVE_CONFIG")
+    if path is None and said and not any(others) and not environ.get("LONGSHORE_CONFIG"):
+        return Path(said)
+    return path
 
 
 def tell_notes(loaded: Loaded) -> None:

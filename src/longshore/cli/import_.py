@@ -16,7 +16,7 @@ from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE, USAGE, End
 from longshore.cli.import_check import Comparison, compare
 from longshore.cli.import_text import MADE, as_yaml
-from longshore.cli.options import AsJson, Snapshot
+from longshore.cli.options import AsJson, NerveInstance, NerveOverlay, Snapshot
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, plural, say, say_json
 from longshore.config import Loaded, load
@@ -58,6 +58,27 @@ def synapse(
     from longshore.compat import synapse as reader
 
     return _import(f"synapse {path}", partial(reader.read, path, os.environ), Way(out, check, as_json, snapshot))
+
+
+def nerve(
+    path: Annotated[Path, Parameter(help="Nerve's file, JSON or YAML, or the folder with its files.")],
+    /,
+    *,
+    instance_id: NerveInstance = "",
+    config_overlay: NerveOverlay = None,
+    out: Out = None,
+    check: Check = False,
+    as_json: AsJson = False,
+) -> int:
+    """Print Nerve's configuration as a longshore.yaml, with a comment wherever something means something else now.
+
+    `longshore register --nerve` does the same without a new file. A service that cannot be registered as it is stands
+    at the end as a comment, with the reason; then it ends with 1.
+    """
+    from longshore.compat import nerve as reader
+
+    read = partial(reader.read, path, os.environ, instance=instance_id, overlay=config_overlay)
+    return _import(f"nerve {path}", read, Way(out, check, as_json))
 
 
 def docker_discover(*, out: Out = None, check: Check = False, as_json: AsJson = False) -> int:

@@ -47,6 +47,26 @@ Registrator = Annotated[
         help="Do what registrator does. All that follows is its own: [FLAGS] URI, like consul://localhost:8500.",
     ),
 ]
+Nerve = Annotated[
+    Path | None,
+    Parameter(
+        name="--nerve",
+        help="Read Nerve's configuration in place of one of ours: its file, or the folder with its files. "
+        "Default: $NERVE_CONFIG, where no other configuration is said.",
+    ),
+]
+NerveInstance = Annotated[
+    str,
+    Parameter(name="--instance-id", help="With --nerve: in place of its instance_id. Default: $NERVE_INSTANCE_ID."),
+]
+NerveOverlay = Annotated[
+    Path | None,
+    Parameter(
+        name="--config-overlay",
+        help="With --nerve: a file that is laid over its configuration, as Yelp's Nerve does. Default: "
+        "$NERVE_CONFIG_OVERLAY.",
+    ),
+]
 StateDir = Annotated[
     Path | None,
     Parameter(

@@ -20,9 +20,10 @@ from longshore.agent.register_identity import TakenError
 from longshore.agent.register_life import RegisterLife
 from longshore.agent.report import Refused
 from longshore.cli import logs
+from longshore.cli.check import check
 from longshore.cli.ending import FINDING, FINE, USAGE, End
-from longshore.cli.forerunners import reading, registrar_readers, tell_notes
-from longshore.cli.options import ConfigFile, DockerRegister, Registrator
+from longshore.cli.forerunners import nerve_by_environment, nerve_reader, reading, registrar_readers, tell_notes
+from longshore.cli.options import ConfigFile, DockerRegister, Nerve, NerveInstance, NerveOverlay, Registrator
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.config import ConfigError, Loaded
 from longshore.config.fields import optional_bind_address
@@ -35,6 +36,9 @@ log = structlog.get_logger()
 def register(
     *,
     config: ConfigFile = None,
+    nerve: Nerve = None,
+    instance_id: NerveInstance = "",
+    config_overlay: NerveOverlay = None,
     docker_register: DockerRegister = False,
     registrator: Registrator = None,
     state_dir: Annotated[
@@ -66,7 +70,12 @@ def register(
     if state_dir:
         environ["LONGSHORE_STATE_DIR"] = str(state_dir.absolute())
 
-    read = reading(config, environ, registrar_readers(environ, docker=docker_register, arguments=registrator))
+    readers = registrar_readers(environ, docker=docker_register, arguments=registrator)
+    nerve = nerve_by_environment(nerve, environ, config, *readers.values())
+    readers |= nerve_reader(nerve, environ, instance=instance_id, overlay=config_overlay)
+    if nerve and environ.get("NERVE_CHECK_CONFIG"):  # as Nerve's -k
+        return check(nerve=nerve, instance_id=instance_id, config_overlay=config_overlay)
+    read = reading(config, environ, readers)
     loaded = read()
     try:
         folder = loaded.config.state_dir
@@ -98,6 +107,7 @@ class Run:
         self._config = loaded.config
         self._keep, self._admin = keep, admin
         self._stop = asyncio.Event()
+        self._started = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> int:
@@ -105,6 +115,7 @@ class Run:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reread()))
         await self._life.prepare()
         answers, token = self._life.answers, self._config.admin.token_file
         web = Web(answers, self._config.state_dir, bind=self._admin, token_file=token, socket_name=REGISTER_SOCKET)
@@ -124,7 +135,7 @@ class Run:
     async def _serve(self) -> int:
         keep, code = self._keep, FINE
         registrar = self._life.registrar
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reread()))
+        self._started.set()
         log.info("registering", owner=registrar.owner, longshore=__version__)
         try:
             await self._life.serve(self._stop)
@@ -137,6 +148,7 @@ class Run:
         return code
 
     async def _reread(self) -> None:
+        await self._started.wait()
         try:
             log.info(await self._life.reread())
         except Refused as error:

@@ -36,7 +36,7 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from _leaves(inner, (*path, key))
-    elif isinstance(value, list) and any(isinstance(item, dict) and "address" not in item for item in value):
+    elif isinstance(value, list) and any(isinstance(item, dict) and not _is_endpoint(item) for item in value):
         for index, item in enumerate(value):
             yield from _leaves(item, (*path, index))
     else:
@@ -66,10 +66,14 @@ def _shown(path: Path, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return f"{value:g}s"
+        return f"{value:g}" if "rate-limit" in path else f"{value:g}s"
     if isinstance(value, list):
         return ", ".join(_endpoint(item) if isinstance(item, dict) else str(item) for item in value)
     return str(value)
+
+
+def _is_endpoint(item: dict[str, Any]) -> bool:
+    return "address" in item and "check" not in item  # not one of several checks
 
 
 def _endpoint(item: dict[str, Any]) -> str:

@@ -71,6 +71,9 @@ def _manner(
     if process.path is not None and any(each.type == "consul" or each.layout not in FOLDERS for each in registries):
         what = f"only entries of etcd and ZooKeeper in the layouts {words(FOLDERS)} may stand in any folder"
         yield ConfigProblem(document.place(here, key=True), what, here)
+    elif process.path == "/" and "zookeeper" in types:
+        what = "entries cannot stand in ZooKeeper's root"
+        yield ConfigProblem(document.place(here), what, here, "choose a folder: /services/web")
     for attribute in ONLY_ZOOKEEPER:
         here = (*path, kebab(attribute))
         if attribute in process.model_fields_set and types and "zookeeper" not in types:

@@ -45,6 +45,11 @@ def instance(value: str) -> str:
     return value
 
 
+def folder(value: str) -> str:
+    """Check a folder of etcd or ZooKeeper; "/" is the whole of etcd."""
+    return prefix(value) if value.strip("/") else "/"
+
+
 def header(name: str) -> str:
     """Check the name of a header (RFC 9110, section 5.6.2)."""
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", name, re.ASCII):
@@ -144,7 +149,7 @@ class RegisteredProcess(Section):
     """Nerve's `haproxy_server_options`, for Synapse; longshore's balancers take `backup` and `weight N` from it."""
     registry: Names | None = None
     """Where it is written, of those in the registrar's `registry`; default: all of them, `[]`: nowhere."""
-    path: Annotated[str, AfterValidator(prefix)] | None = None
+    path: Annotated[str, Field(min_length=1), AfterValidator(folder)] | None = None
     """The folder of its entry in etcd or ZooKeeper, in place of `<prefix>/<service>`; layouts `native` and `nerve`."""
     node_type: NodeType = "ephemeral-sequential"
     """ZooKeeper: what kind of node it is. A persistent one stays when this host dies."""

@@ -16,6 +16,7 @@ from longshore.core.model import Endpoint, EndpointState, Mode, Policy, Problem,
 from longshore.core.places import ip, machine
 from longshore.core.registered_labels import PREFIX, Parts, labels_said, name_of, parts_of
 from longshore.core.registered_options import Options, Pick
+from longshore.core.server_options import read as server_options
 from longshore.core.spec import Spec
 from longshore.core.unheard import unheard
 from longshore.core.values import RefusedError, shown
@@ -161,9 +162,10 @@ class _Drafting:
 
     def _picked(self, endpoint: Endpoint, pick: Pick, own: Spec) -> Endpoint:
         """The endpoint as the operator's service has it; what the entry itself says of weight and backup counts."""
-        silent = own.weight is None and self.entry.weight is None
+        asked = server_options(self.entry.server_options)
+        silent = own.weight is None and self.entry.weight is None and asked.weight is None
         weight = pick.spec.weight if silent and pick.spec.weight is not None else endpoint.weight
-        backup = endpoint.backup if own.backup is not None else bool(pick.spec.backup)
+        backup = endpoint.backup if own.backup is not None or asked.backup else bool(pick.spec.backup)
         return replace(endpoint, port=pick.port or endpoint.port, weight=weight, backup=backup)
 
     def _endpoint(self, own: Spec, nameservers: tuple[str, ...]) -> Endpoint | None:
@@ -188,6 +190,11 @@ class _Drafting:
         if address is None:
             return None
         state, why = _state(entry)
+        options = server_options(entry.server_options)
+        if options.others:
+            what = f"haproxy_server_options of its entries: {shown(options.others)} is passed over"
+            hint = f"say it as the policy of service {tidy(entry.service)}; entries may say backup and weight"
+            self.problems.append(Problem(f"source {self.options.source}", what, hint, tidy(entry.service)))
         resolved = f"{entry.host} resolved to {address}, " if asked else ""
         reason = f"{resolved}registered in {self.options.source}"
         return Endpoint(
@@ -195,8 +202,8 @@ class _Drafting:
             name=tidy(entry.name) or tidy(entry.id) or "endpoint",
             address=address,
             port=entry.port,
-            weight=self._weight(own),
-            backup=bool(own.backup),
+            weight=self._weight(own, options.weight),
+            backup=options.backup if own.backup is None else own.backup,
             state=state,
             reason=f"{reason}, {why}" if why else reason,
             since=entry.since,
@@ -205,8 +212,8 @@ class _Drafting:
             rank=entry.rank,
         )
 
-    def _weight(self, own: Spec) -> int:
-        said = self.entry.weight if own.weight is None else own.weight
+    def _weight(self, own: Spec, asked: int | None) -> int:
+        said = next((each for each in (own.weight, self.entry.weight, asked) if each is not None), None)
         if said is not None and said > 256:
             what = f"weight {said:,} is more than HAProxy can, 256 is used"
             self.problems.append(
