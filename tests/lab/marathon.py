@@ -96,7 +96,9 @@ class Marathon(Api):
         if self.forbidden:
             return _said(403, "Not Authorized to perform this action!")
         if call.path == "/v2/events" and self._streams:
-            return Reply(headers={"Content-Type": "text/event-stream; charset=UTF-8"}, stream=self._events())
+            mine: queue.SimpleQueue[str] = queue.SimpleQueue()
+            self._listeners.append(mine)  # whoever sees our head hears everything
+            return Reply(headers={"Content-Type": "text/event-stream; charset=UTF-8"}, stream=self._events(mine))
         app = "/" + call.path.removeprefix("/v2/apps/").removesuffix("/tasks")
         if not call.path.startswith("/v2/apps/") or not call.path.endswith("/tasks"):
             return Reply(b"<html>404</html>", 404)
@@ -104,9 +106,7 @@ class Marathon(Api):
             return _said(404, f"App '{app}' does not exist")
         return Reply(json.dumps({"tasks": self.apps[app]}).encode(), headers=JSON)
 
-    def _events(self) -> Iterator[bytes]:
-        mine: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._listeners.append(mine)
+    def _events(self, mine: queue.SimpleQueue[str]) -> Iterator[bytes]:
         attached = {"remoteAddress": "127.0.0.1", "eventType": "event_stream_attached"}
         yield f"event: event_stream_attached\r\ndata: {json.dumps(attached)}\r\n\r\n".encode()
         try:
