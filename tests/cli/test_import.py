@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from longshore.cli.app import run
-from longshore.compat import docker_register, registrator, synapse
+from longshore.compat import docker_register, nerve, registrator, synapse
 from longshore.config import load
 from longshore.config.document import Document
 from tests.cli.conftest import Command
@@ -183,6 +183,30 @@ def test_a_snapshot_has_no_meaning_without_check(tmp_path: Path, command: Comman
     assert "--check" in ended.err
 
 
+NERVE: dict[str, Any] = {"host": "10.0.0.5", "port": 8000, "checks": [{"type": "http", "uri": "/health", "rise": 2}]}
+REPORTERS = {
+    "ZK": {"reporter_type": "zookeeper", "zk_hosts": ["10.0.0.1:2181"], "zk_path": "/nerve/services/web/services"},
+    "etcd": {"reporter_type": "etcd", "etcd_host": "10.0.0.1", "etcd_port": 4001, "etcd_path": "/nerve/web"},
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, id=f"A3 {name}: import") for name in REPORTERS])
+def test_what_nerve_said_means_the_same_in_our_words(name: str, tmp_path: Path, command: Command) -> None:
+    path, made = tmp_path / "nerve.json", tmp_path / "longshore.yaml"
+    broken = {"host": "10.0.0.5", "checks": [], **REPORTERS[name]}
+    services = {"web": NERVE | REPORTERS[name] | {"weight": 5, "labels": {"az": "a"}}}
+    path.write_text(json.dumps({"instance_id": "me", "services": services}))
+    ended = command("import", "nerve", str(path), "--out", str(made))
+    assert (ended.code, ended.err) == (0, "")
+    means_the_same(lambda: nerve.read(path, os.environ), made)
+    assert command("import", "nerve", str(path), "--check").code == 0
+    path.write_text(json.dumps({"instance_id": "me", "services": services | {"broken": broken}}))
+    ended = command("import", "nerve", str(path))
+    assert ended.code == 1
+    assert "broken" in ended.out.partition("# Left out")[2]
+    assert "broken" not in ended.out.partition("# Left out")[0]
+
+
 @pytest.mark.parametrize("name", [pytest.param("docker-register", id="A4 register: import")])
 def test_docker_registers_environment(
     name: str, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
@@ -210,13 +234,13 @@ def test_docker_discovers_environment(
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param(["consul://127.0.0.1:8500"], id="A5 consul: import"),
+        pytest.param(["consul://127.0.0.1:8500"], id="A5 URI: import consul"),
         pytest.param(
             ["-ip", "10.0.0.5", "-internal", "-ttl", "60", "-ttl-refresh", "30", "etcd://10.0.0.1:2379/s"],
-            id="A5 etcd: import",
+            id="A5 URI: import etcd",
         ),
         pytest.param(
-            ["-explicit", "-tags", "a,b", "-cleanup", "zookeeper://10.0.0.1:2181/base"], id="A5 zookeeper: import"
+            ["-explicit", "-tags", "a,b", "-cleanup", "zookeeper://10.0.0.1:2181/base"], id="A5 URI: import zookeeper"
         ),
     ],
 )
