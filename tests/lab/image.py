@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.lab import network, packages
 from tests.lab.packages import CACHE, KEYRING, PackagesError
 
-ROOT = CACHE.parent
+ROOT = Path(__file__).resolve().parents[2]
 LONGSHORE = "local/longshore:lab"
 BASE = "local/haproxy:3.4"  # stands in for the official image: Debian sid with HAProxy 3.4, and a user haproxy
 SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE", "src", "deploy/image")

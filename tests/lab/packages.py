@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.lab import network
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache"
+CACHE = (Path(__file__).resolve().parents[2] / ".cache").resolve()  # several checkouts may share one
 PLACE = ".made-for"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
