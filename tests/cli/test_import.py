@@ -40,7 +40,7 @@ TOP = HAPROXY | {
     "extra_sections": {"listen stats :3212": ["mode http", "stats enable", "stats uri /"]},
     "shared_frontend": ["bind :8082", "mode http"],
 }
-EXAMPLES = {
+EXAMPLES: dict[str, dict[str, Any]] = {
     "docker": {"web": WEB},
     "base: default_servers": {"web": {"discovery": STUB, "default_servers": SERVERS, "haproxy": {"port": 8080}}},
     "zookeeper": {"web": {"discovery": ENSEMBLE, "haproxy": {"port": 8080}}},
@@ -184,7 +184,7 @@ def test_a_snapshot_has_no_meaning_without_check(tmp_path: Path, command: Comman
 
 
 NERVE: dict[str, Any] = {"host": "10.0.0.5", "port": 8000, "checks": [{"type": "http", "uri": "/health", "rise": 2}]}
-REPORTERS = {
+REPORTERS: dict[str, dict[str, Any]] = {
     "ZK": {"reporter_type": "zookeeper", "zk_hosts": ["10.0.0.1:2181"], "zk_path": "/nerve/services/web/services"},
     "etcd": {"reporter_type": "etcd", "etcd_host": "10.0.0.1", "etcd_port": 4001, "etcd_path": "/nerve/web"},
 }
