@@ -5,6 +5,8 @@ from __future__ import annotations
 from longshore.agent.ports import AGAIN, Ports
 from longshore.core.frontend import Bind, Frontend
 from longshore.core.model import Route, Service
+from longshore.core.raw import Line, RawProcess, RawSection
+from longshore.core.raw_addresses import addresses
 from longshore.haproxy.faults import BusyAddress
 
 OWN = Service("own", routes=(Route(listen=":8080"),))
@@ -62,3 +64,15 @@ def test_at_the_start_a_frontend_is_not_left_out() -> None:
     ports = Ports(lambda _: [HELD])
     front = Frontend("http", "http", (Bind(":8080"),), "routes.map")
     assert ports.look([], (front,), frozenset(), 0.0, starting=True) == {}
+
+
+def test_a_section_of_the_operator_s_own_joins_with_all_others() -> None:
+    """Only the line that would listen is left out: what uses the section finds it."""
+    shared = BusyAddress(":8080", "haproxy (pid 7) listens there already", "", 7, "haproxy", taken=True, shared=True)
+    lines = tuple(map(Line, ("bind :8080", "bind 127.0.0.1:9 name x", "stats enable")))
+    raw = RawProcess(sections=(RawSection(Line("listen stats"), lines),))
+    ports = Ports(lambda asked: [shared] if ":8080" in asked else [])
+    ports.look([], (), frozenset(), 0.0, own=addresses(raw), starting=True)
+    assert [line.text for line in ports.joined(raw).sections[0].lines] == ["bind 127.0.0.1:9 name x", "stats enable"]
+    ports.joins = True
+    assert ports.joined(raw) is raw

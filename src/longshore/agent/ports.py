@@ -5,11 +5,13 @@ What another HAProxy has and shares is left out until `joins` says that it may b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from longshore.core.frontend import Frontend
 from longshore.core.model import Problem, Service
+from longshore.core.raw import RawProcess
+from longshore.core.raw_addresses import without
 from longshore.haproxy.faults import BusyAddress
 
 AGAIN = 5.0  # seconds until a busy address is looked at again
@@ -33,13 +35,15 @@ class Ports:
         ours: frozenset[str],
         now: float,
         *,
+        own: Collection[str] = (),
         starting: bool = False,
     ) -> dict[str, str]:
         """The addresses among those wanted that cannot be had, with who has them.
 
-        `starting`: a frontend whose address a stranger has and does not share is the end; HAProxy's start says so.
+        `own`: those of sections of the operator's own. `starting`: an address of these or of a frontend that a stranger
+        has and does not share is the end; HAProxy's start says so.
         """
-        fixed = {b.address for f in frontends for b in f.binds}
+        fixed = {b.address for f in frontends for b in f.binds} | set(own)
         wanted = ({r.listen for s in services for r in s.routes if r.listen} | fixed) - ours
         ask = [a for a in sorted(wanted) if now - self._looked.get(a, -AGAIN) >= AGAIN]
         if ask:
@@ -68,6 +72,10 @@ class Ports:
             return frontends
         rest = (replace(f, binds=tuple(b for b in f.binds if b.address not in out)) for f in frontends)
         return tuple(frontend for frontend in rest if frontend.binds)
+
+    def joined(self, raw: RawProcess) -> RawProcess:
+        """The operator's own sections, as far as they may listen where others do."""
+        return raw if self.joins else without(raw, self.shared)
 
     def problems(self, services: Iterable[Service], frontends: Iterable[Frontend]) -> tuple[Problem, ...]:
         """What people must know of the taken addresses."""

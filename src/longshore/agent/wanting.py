@@ -26,6 +26,7 @@ from longshore.core.model import Problem, Service
 from longshore.core.overrides import Overrides
 from longshore.core.quarantine import LineGate, Quarantine, suspects
 from longshore.core.raw import Line
+from longshore.core.raw_addresses import addresses
 from longshore.core.unmet import unmet
 from longshore.core.wanted import Wanted, WantedBackend, Wanter, own_frontends
 from longshore.haproxy.apply import Refusal
@@ -76,7 +77,9 @@ class Wanting:
         ours = running.addresses if running else frozenset()
         ask = setup.frontends if running or setup.share else ()  # at the start, a busy one of these is the end
         listening = self._listening.values()
-        taken = self.ports.look(listening, ask, ours, time.monotonic(), starting=running is None)
+        own = addresses(process.raw) if setup.share else ()
+        taken = self.ports.look(listening, ask, ours, time.monotonic(), own=own, starting=running is None)
+        process = replace(process, raw=self.ports.joined(process.raw))
         frontends = (*self.ports.free(setup.frontends), *own_frontends(listening, self._driver.paths, taken))
         return Wanted(process, frontends, dict(self._backends))
 

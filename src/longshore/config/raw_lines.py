@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 
 from longshore.config.document import Document
 from longshore.config.problems import ConfigProblem, Path
 from longshore.config.raw import OURS, ServiceRaw, backend_name
 from longshore.config.schema import Config
-from longshore.core import places
 from longshore.core.conflicts import address_of
 from longshore.core.raw import Line, Raw, RawProcess, RawSaid, RawSection
+from longshore.core.raw_addresses import listens_of
 from longshore.core.spec import Spec
 from longshore.core.values import RefusedError
 
@@ -137,7 +136,7 @@ def _addresses(config: Config, specs: Mapping[str, Spec], document: Document) ->
     for where, address in _ours(config):
         taken[address_of(address)] = where, False  # a plain service that asks for it is told so in `status`
     for title, lines in config.haproxy.raw.sections.items():
-        for index, address in _listens_of(lines):
+        for index, address in listens_of(lines):
             where, _ = taken.setdefault(address_of(address), (f"section {title}", True))
             if where != f"section {title}":
                 path: Path = ("haproxy", "raw", "sections", title, index)
@@ -160,12 +159,3 @@ def _ours(config: Config) -> Iterator[tuple[str, str]]:
     for what, address in (("admin", config.admin.bind), ("haproxy.stats", config.haproxy.stats)):
         if address:
             yield what, address
-
-
-def _listens_of(lines: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    """The addresses of the `bind` lines of a section, as far as they are IP addresses, with the number of the line."""
-    for index, line in enumerate(lines):
-        words = line.split()
-        for address in words[1].split(",") if words[0] == "bind" and len(words) > 1 else ():
-            with contextlib.suppress(RefusedError):  # a name, a socket, a range: HAProxy reads it
-                yield index, places.listen(address)

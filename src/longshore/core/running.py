@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from longshore.core import steps
+from longshore.core import raw_addresses, steps
 from longshore.core.profile import Profile
 from longshore.core.raw import RawBackend
 from longshore.core.render import Admin, Frontend, Layout, Process
@@ -62,7 +62,8 @@ class Running:
     @property
     def addresses(self) -> frozenset[str]:
         """Every address it listens on."""
-        return frozenset(bind.address for frontend in self.frontends for bind in frontend.binds)
+        frontends = frozenset(bind.address for frontend in self.frontends for bind in frontend.binds)
+        return frontends | raw_addresses.addresses(self.process.raw)
 
     def follow(self, step: steps.RuntimeStep) -> None:
         """Do to the mirror what the step did to HAProxy. Backends it touches must be compared again."""
