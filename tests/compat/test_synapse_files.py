@@ -233,6 +233,38 @@ def test_what_is_wrong_with_a_service_sets_it_aside(tmp_path: Path, keys: Any, p
     assert any(problem in each for each in found.problems), found.problems
 
 
+@pytest.mark.parametrize(
+    ("discovery", "said"),
+    [
+        pytest.param(DOCKER | {"servers": [{"host": "no host"}]}, "expected an engine's address", id="engine"),
+        pytest.param(ENSEMBLE | {"hosts": ["zk 1:2181"]}, "is not the host and port of a server", id="ensemble"),
+        pytest.param(MARATHON | {"marathon_api_url": "ftp://m"}, "is not an address like", id="API"),
+    ],
+)
+def test_a_place_that_cannot_be_reached_concerns_only_who_is_found_there(
+    tmp_path: Path, discovery: Any, said: str
+) -> None:
+    found = written(tmp_path, services={"good": GOOD, "web": {"discovery": discovery, "haproxy": {}}})
+    assert list(found.loaded.config.services) == ["good"]
+    assert [each.service for each in found.loaded.set_aside] == ["web"]
+    assert said in found.problems[0]
+
+
+@pytest.mark.parametrize("broken", [{"discovery": {"method": "dockr"}}, {"discovery": ENSEMBLE | {"path": "a b"}}])
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_who_is_set_aside_and_led_to_keeps_a_backend(tmp_path: Path, broken: Any, mode: str) -> None:
+    """HAProxy would refuse everything for one `use_backend` that leads nowhere."""
+    sections = {"frontend in": [f"mode {mode}", "bind :80", "use_backend web if TRUE"]}
+    services = {"web": broken | {"haproxy": {}}, "other": broken | {"haproxy": {}}}
+    found = written(tmp_path, services=services, haproxy=HAPROXY | {"extra_sections": sections})
+    kept = found.loaded.config.services
+    assert list(kept) == ["web"]
+    raw = kept["web"].raw
+    assert raw is not None
+    assert (kept["web"].endpoints, raw.mode) == ((), "tcp" if mode == "tcp" else None)
+    assert {each.service for each in found.loaded.set_aside} == {"web", "other"}
+
+
 def test_complaints_name_the_line(tmp_path: Path) -> None:
     found = web(tmp_path, DOCKER | {"container_port": "no"})
     lines = (tmp_path / "synapse.conf.json").read_text().splitlines()

@@ -163,3 +163,20 @@ def test_one_broken_file_of_a_folder_stops_no_other(synapse: Synapse, webs: Call
     (problem,) = balancer.status()["problems"]
     assert problem["service"] == "broken"
     assert problem["where"] == f"{folder}/broken.json:1:26"
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_a_section_that_leads_to_a_broken_service_leads_to_the_others(
+    synapse: Synapse, webs: Callable[[str], Web], series: str
+) -> None:
+    sections = {
+        "frontend in": [
+            f"bind 127.0.0.1:{synapse.port}",
+            "use_backend broken if { path /broken }",
+            "default_backend web",
+        ]
+    }
+    services = {"web": stub(webs("one")) | {"haproxy": {}}, "broken": {"discovery": {"method": "dockr"}}}
+    balancer = synapse.up(services, series, extra_sections=sections)
+    answered(balancer, {"one"})
+    assert balancer.request("x", "/broken").status == 503

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from longshore.compat.given import At, Given, Told, settle
 from longshore.compat.synapse_files import Files, find
 from longshore.compat.synapse_process import PROXIES, SHARED, process
@@ -22,7 +24,10 @@ from longshore.compat.synapse_service import Made, made, put
 from longshore.compat.synapse_sources import Sources
 from longshore.config.checks import overlap
 from longshore.config.document import Document
+from longshore.config.messages import problems_of
 from longshore.config.problems import ConfigProblem, Place
+from longshore.config.sources import SOURCES
+from longshore.config.stand_in import stand_in
 from longshore.core.values import RefusedError
 
 KEYS = ("services", "service_conf_dir", "statsd", "haproxy", "file_output")
@@ -60,19 +65,34 @@ def read(path: Path, environ: Mapping[str, str], *, root: bool | None = None) ->
 
 def _write(ours: Document, services: list[Made], sources: Sources, sections: Mapping[str, Any], place: Place) -> None:
     """Fill our document; a service that neither HAProxy nor a file is told of is left out."""
-    ours.data = {}
+    ours.data = {"services": {}}
     for service in services:
         if service.balanced or (sections["file-output"] and service.writes_file):
             put(ours, service)
         else:
             ours.notes.append(ConfigProblem(service.place, f"service {service.name} is left out: haproxy.disabled"))
-    used = _used(ours.data.get("services", {}))
     ours.data |= {key: settle(ours, (key,), value, place) for key, value in sections.items() if value}
     ours.data["sources"] = {
-        name: settle(ours, ("sources", name), source, source.place)
-        for name, source in sources.said.items()
-        if name in used
+        name: settle(ours, ("sources", name), source, source.place) for name, source in sources.said.items()
     }
+    _unreachable(ours)
+    used = {source for service in ours.data["services"].values() for source in _used(service)}
+    ours.data["sources"] = {name: source for name, source in ours.data["sources"].items() if name in used}
+    for problem in ours.set_aside:
+        if problem.service not in ours.data["services"] and (kept := stand_in(ours.data, problem.service, None)):
+            ours.data["services"][problem.service] = kept
+
+
+def _unreachable(ours: Document) -> None:
+    """Set services aside that are found where nothing can be: other services are none the wiser."""
+    for name, source in ours.data["sources"].items():
+        try:
+            SOURCES[source["type"]].model_validate(source, by_alias=True, by_name=False)
+        except ValidationError as error:
+            found = problems_of(error, ours, ("sources", name))
+            for service in [each for each, said in ours.data["services"].items() if name in _used(said)]:
+                del ours.data["services"][service]
+                ours.set_aside += [ConfigProblem(p.place, p.what, ("services", service), p.hint) for p in found]
 
 
 def _services(files: Files, told: Told) -> Iterable[tuple[str, Document, tuple[str, ...]]]:
@@ -176,10 +196,7 @@ def _file_output(given: Given, services: list[Made]) -> dict[str, Any]:
     return said
 
 
-def _used(services: Mapping[str, Any]) -> set[str]:
-    """The sources that services are found in."""
-    found = set()
-    for service in services.values():
-        origin = service.get("from", [])
-        found |= {item["source"] for item in (origin if isinstance(origin, list) else [origin])}
-    return found
+def _used(service: Mapping[str, Any]) -> set[str]:
+    """The sources that a service is found in."""
+    origin = service.get("from", [])
+    return {item["source"] for item in (origin if isinstance(origin, list) else [origin])}

@@ -22,6 +22,7 @@ from longshore.config.origins import Origin, origins
 from longshore.config.problems import ConfigError, ConfigProblem, Place, in_order
 from longshore.config.raw_lines import check_own_lines, own_lines
 from longshore.config.schema import Config
+from longshore.config.stand_in import stand_in
 from longshore.core.model import Problem
 from longshore.core.raw import RawSaid
 from longshore.core.spec import Spec
@@ -100,13 +101,18 @@ def _validated(document: Document, path: Path | None) -> Loaded:
 
 
 def _set_aside(document: Document, problems: Iterable[ConfigProblem]) -> None:
-    """Take the services out that something is wrong with."""
+    """Take the services out that something is wrong with; of those that others lead to the backends stay."""
     document.set_aside += problems
-    for problem in problems:
-        register = document.data.get("register")
-        for services in (document.data.get("services"), register.get("services") if register else None):
-            if isinstance(services, dict):
-                services.pop(problem.service, None)
+    register, services = document.data.get("register"), document.data.get("services")
+    names = {problem.service: problem.steps[0] == "register" for problem in problems}
+    for name, registered in names.items():
+        if registered:
+            register["services"].pop(name, None)
+        elif isinstance(services, dict):
+            gone = services.pop(name, None)
+            kept = stand_in(document.data, name, gone)
+            if kept and kept != gone:
+                services[name] = kept
     document.problems.clear()
 
 
