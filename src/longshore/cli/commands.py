@@ -27,7 +27,11 @@ COMMANDS: dict[str, Command] = {
         "longshore.cli.up:up",
         "Serve",
         "Discover services and keep HAProxy serving them.",
-        ("longshore up", "longshore up --config longshore.yaml --leave-running"),
+        (
+            "longshore up",
+            "longshore up --config longshore.yaml --leave-running",
+            "ETCD_HOST=10.0.0.1:2379 longshore up --docker-discover",
+        ),
     ),
     "socket-proxy": Command(
         "longshore.cli.socket_proxy:socket_proxy",
@@ -42,7 +46,11 @@ COMMANDS: dict[str, Command] = {
         "longshore.cli.register:register",
         "Serve",
         "Register what runs on this host in etcd, ZooKeeper or Consul.",
-        ("longshore register", "longshore register --config longshore.yaml --keep"),
+        (
+            "longshore register",
+            "longshore register --config longshore.yaml --keep",
+            "longshore register --registrator -ip 10.0.0.5 consul://localhost:8500",
+        ),
     ),
     "agent": Command(
         "longshore.cli.agent:agent",
