@@ -36,9 +36,9 @@ def test_a_service_that_holds_has_a_server_that_refuses_everything() -> None:
 @pytest.mark.parametrize(
     ("policy", "retries"),
     [
-        (Policy(hold=1.0), 10),  # never fewer than without
-        (Policy(hold=8.0), 16),  # HAProxy tries every half second, which is the connect timeout,
-        (Policy(hold=12.0, connect_timeout=4.0), 12),  # at most a second
+        (Policy(hold=1.0), 20),  # never fewer than without
+        (Policy(hold=8.0, retries=3), 16),  # HAProxy tries every half second, which is the connect timeout,
+        (Policy(hold=12.0, connect_timeout=4.0, retries=3), 12),  # at most a second
         (Policy(hold=600.0), 30),
         (Policy(hold=600.0, retries=50), 50),
     ],

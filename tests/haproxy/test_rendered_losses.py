@@ -35,6 +35,17 @@ async def test_an_endpoint_that_refuses_connections_costs_no_request(series: str
 
 
 @every_version
+async def test_all_but_two_of_twenty_refuse_at_the_same_moment(series: str) -> None:
+    """A service is scaled down and closes at once; its servers are taken out a moment later."""
+    async with app("one") as one, app("two") as two:
+        closed = ports.free(18)
+        apps = (endpoint(one), endpoint(two), *(endpoint(closed + number) for number in range(18)))
+        async with run(series, Service("web", routes=HERE, policy=UNCHECKED, endpoints=apps)) as rendered:
+            for _ in range(20):
+                assert (await rendered.ask()).status == 200
+
+
+@every_version
 async def test_a_request_that_died_on_its_way_is_repeated_only_if_it_may_be(series: str) -> None:
     """GET, HEAD, PUT, DELETE go to another endpoint when the first closes without an answer; POST and PATCH do not."""
     async with app("one") as one, app("two") as two:

@@ -176,7 +176,7 @@ _ALL = (
         values.whole(0, 100),
         "3",
         "Further attempts after the first, where nothing is sent twice that must not be.",
-        "10",
+        "20",
     ),
     # several hosts
     Key(

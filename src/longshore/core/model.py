@@ -105,7 +105,7 @@ class Policy:
     connect_timeout: float = 0.5  # per attempt; short, because a vanished address gives no answer at all
     queue_timeout: float = 30.0
     tunnel_timeout: float = 3600.0  # websockets and other upgraded connections, and idle TCP
-    retries: int = 10  # attempts after the first, only where nothing is sent twice that must not be
+    retries: int = 20  # attempts after the first, only where nothing is sent twice that must not be
     hold: float = 0.0  # wait this long for an endpoint while none is up
     drain: float = 0.0  # seconds an operator's drain waits for running requests before it becomes maint; 0: for ever
     strip_path: bool = False  # remove the matched path prefix before the request goes on
