@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.cli.containers import inspected, shop, write
+from tests.lab.authority import Authority
 
 
 def config(folder: Path, text: str) -> str:
@@ -59,6 +60,20 @@ def test_secrets_that_are_not_here_are_noted(tmp_path: Path, command: Command) -
         assert f"note: {place}: {tmp_path / file} " in ended.out
         (tmp_path / file).write_text("secret\n")
     assert "(here)" not in command("check", "--config", path).out
+
+
+def test_certificates_that_are_not_here_are_noted(tmp_path: Path, command: Command) -> None:
+    """As little a fault as a secret; the frontend is left out until there is one."""
+    pem = tmp_path / "site.pem"
+    path = config(tmp_path, f'frontends: {{https: {{bind: ":443", tls: {{certificates: {pem}}}}}}}\n')
+    ended = command("check", "--config", path)
+    assert ended.code == 0
+    assert f"note: frontends.https.tls.certificates: {pem} does not exist (here)" in ended.out
+    pem.write_text("nothing\n")
+    assert f"{pem} contains no certificate (here)" in command("check", "--config", path).out
+    parts = Authority(tmp_path).sign("site", names="DNS:web.localhost")
+    pem.write_text("".join(part.read_text() for part in parts))
+    assert "certificates" not in command("check", "--config", path).out
 
 
 @pytest.mark.parametrize("half", ["username: me", "password-file: password"])

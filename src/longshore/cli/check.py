@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from longshore.agent.certificates import Certificates
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE
 from longshore.cli.forerunners import (
@@ -75,7 +77,7 @@ def check(
     loaded = reading(config, os.environ, foreign)()
     given = next((Path(option) for option, reader in foreign.items() if reader), None)
     found = gather(loaded, snapshot) if loaded.valid else Offline()
-    found.notes += missing_secrets(loaded.valid) if loaded.valid else ()
+    found.notes += (*missing_secrets(loaded.valid), *missing_certificates(loaded.valid)) if loaded.valid else ()
     found.notes += map(str, loaded.notes)
     refused, said = judged(loaded, found.services) if loaded.valid else ([], [])
     found.notes += said
@@ -102,6 +104,21 @@ def missing_secrets(config: Config) -> Iterator[str]:
             except OSError as error:
                 found = unreadable(error, path).problems[0]
                 yield f"{where}.{key.replace('_', '-')}: {path} {found.text} (here)"
+
+
+def missing_certificates(config: Config) -> Iterator[str]:
+    """Certificates of frontends that are of no use, here and to this user: such a frontend is left out meanwhile."""
+    for name, frontend in config.frontends.items():
+        if frontend.tls is None:
+            continue
+        path = frontend.tls.certificates
+        with tempfile.TemporaryDirectory(prefix="longshore-check-") as copies:
+            looked = Certificates([path], Path(copies), lambda changes: None)
+            looked.look()
+        for each in looked.problems:
+            what = each.what if path.exists() else "does not exist"
+            where = each.where.removeprefix("certificates ").removeprefix("certificate ")
+            yield f"frontends.{name}.tls.certificates: {where} {what} (here)"
 
 
 def _answer(
