@@ -73,7 +73,7 @@ def test_certificates_that_are_not_here_are_noted(tmp_path: Path, command: Comma
     assert f"{pem} contains no certificate (here)" in command("check", "--config", path).out
     parts = Authority(tmp_path).sign("site", names="DNS:web.localhost")
     pem.write_text("".join(part.read_text() for part in parts))
-    assert "certificates" not in command("check", "--config", path).out
+    assert "tls.certificates" not in command("check", "--config", path).out
 
 
 @pytest.mark.parametrize("half", ["username: me", "password-file: password"])
