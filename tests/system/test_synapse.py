@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -32,6 +33,7 @@ __all__ = ["synapse", "webs", "zookeeper"]
 pytestmark = pytest.mark.system
 
 
+# A2 trap: every change reloads without a state file · with one, vanished servers stay as disabled lines
 @pytest.mark.parametrize("series", SERIES)
 def test_entries_of_nerve_come_and_go_without_a_reload(
     synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
@@ -49,12 +51,28 @@ def test_entries_of_nerve_come_and_go_without_a_reload(
         load.more(10)
     assert load.report.lost == 0, load.report
     assert balancer.reloads == 0
+    until(lambda: "one." not in balancer.runtime("show servers state"), what="what is gone is gone")
 
 
+# A2 behaviour: never seen any: empty backend, 503
+# A2 trap: any watcher ping failure exits the process
 @pytest.mark.parametrize("series", SERIES)
-def test_labels_weights_and_options_of_entries(
-    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+def test_a_registry_that_is_not_there_stops_nobody_else(
+    synapse: Synapse, webs: Callable[[str], Web], series: str
 ) -> None:
+    nowhere = {"method": "zookeeper", "hosts": [f"127.0.0.1:{ports.free()}"], "path": PATH}
+    servers = [{"host": "127.0.0.1", "port": webs("one").port}]
+    port = ports.free()
+    there = {"discovery": {"method": "base"}, "default_servers": servers, "haproxy": {"port": port}}
+    balancer = synapse.up(synapse.web(nowhere) | {"there": there}, series)
+    answered(balancer, {"one"}, port=port)
+    assert balancer.request("x").status == 503
+    assert [problem["what"] for problem in balancer.status()["problems"]]
+
+
+# A2 label_filters
+@pytest.mark.parametrize("series", SERIES)
+def test_labels_of_entries(synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str) -> None:
     clear(zookeeper)
     enter(zookeeper, webs("one"), labels={"az": "a"})
     enter(zookeeper, webs("two"), labels={"az": "b"})
@@ -69,6 +87,7 @@ def test_labels_weights_and_options_of_entries(
     answered(balancer, {"one", "three"}, port=services["not-b"]["haproxy"]["port"])
 
 
+# A2 service: leader_election, the smallest id
 @pytest.mark.parametrize("series", SERIES)
 def test_the_entry_with_the_smallest_number_leads(
     synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
@@ -84,6 +103,7 @@ def test_the_entry_with_the_smallest_number_leads(
     answered(balancer, {late.name})
 
 
+# A2 service: default_servers
 @pytest.mark.parametrize("series", SERIES)
 def test_default_servers_serve_while_none_is_found(
     synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
@@ -103,6 +123,7 @@ def test_default_servers_serve_while_none_is_found(
     assert balancer.reloads == 0
 
 
+# A2 service: keep_default_servers
 def test_default_servers_that_are_kept_serve_beside_the_others(
     synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web]
 ) -> None:
@@ -115,6 +136,7 @@ def test_default_servers_that_are_kept_serve_beside_the_others(
     answered(balancer, {"default", "one"})
 
 
+# A2 service: use_previous_backends
 @pytest.mark.parametrize("series", SERIES)
 @pytest.mark.parametrize("previous", [True, False])
 def test_previous_backends_go_on_when_all_are_gone_unless_told_otherwise(
@@ -132,6 +154,7 @@ def test_previous_backends_go_on_when_all_are_gone_unless_told_otherwise(
         until(lambda: balancer.request("x").status == 503, what="nobody is left")
 
 
+# A2 discovery zookeeper: decode
 def test_serversets_with_a_named_endpoint(synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web]) -> None:
     clear(zookeeper)
     web = webs("one")
@@ -142,6 +165,8 @@ def test_serversets_with_a_named_endpoint(synapse: Synapse, zookeeper: ZooKeeper
     answered(synapse.up(synapse.web(found_at(zookeeper, decode=decode))), {"one"})
 
 
+# A2 discovery dns
+# A2 trap: ping resolves airbnb.com each loop (there is no way out of the network of this test)
 @pytest.mark.parametrize("series", SERIES)
 def test_names_are_looked_up(synapse: Synapse, webs: Callable[[str], Web], series: str) -> None:
     with Dns() as dns:
@@ -155,6 +180,7 @@ def test_names_are_looked_up(synapse: Synapse, webs: Callable[[str], Web], serie
         assert balancer.reloads == 0
 
 
+# A2 discovery zookeeper_dns
 def test_entries_that_say_names_are_looked_up(
     synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web]
 ) -> None:
@@ -166,6 +192,7 @@ def test_entries_that_say_names_are_looked_up(
         answered(synapse.up(synapse.web(found)), {"one"})
 
 
+# A2 discovery docker: servers
 def test_containers_of_two_engines(synapse: Synapse, new_engine: Callable[..., Engine]) -> None:
     where = [ports.free(), ports.free()]
     engines = [new_engine(hosts=[f"tcp://127.0.0.1:{port}"]) for port in where]
@@ -177,3 +204,19 @@ def test_containers_of_two_engines(synapse: Synapse, new_engine: Callable[..., E
     containers[0].stop()
     answered(balancer, {containers[1].short})
     assert balancer.reloads == 0
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_sighup_reads_the_file_again(synapse: Synapse, webs: Callable[[str], Web], series: str) -> None:
+    servers = [{"host": "127.0.0.1", "port": webs(name).port} for name in ("one", "two")]
+    service = synapse.web({"method": "base"}, default_servers=servers[:1])
+    balancer = synapse.up(service, series)
+    answered(balancer, {"one"})
+    with Load(port=synapse.port, rate=40) as load:
+        whole = json.loads(synapse.path.read_text())
+        whole["services"]["web"]["default_servers"] = servers
+        synapse.path.write_text(json.dumps(whole))
+        balancer.send(signal.SIGHUP)
+        answered(balancer, {"one", "two"})
+        load.more(10)
+    assert load.report.lost == 0, load.report

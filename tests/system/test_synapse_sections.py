@@ -26,6 +26,7 @@ def stub(*servers: Web) -> dict[str, Any]:
     return {"discovery": {"method": "base"}, "default_servers": listed}
 
 
+# A2 haproxy: shared_frontend
 @pytest.mark.parametrize("series", SERIES)
 def test_services_share_a_frontend(synapse: Synapse, webs: Callable[[str], Web], series: str) -> None:
     services = {
@@ -43,6 +44,8 @@ def test_services_share_a_frontend(synapse: Synapse, webs: Callable[[str], Web],
     assert balancer.request("three.lb").status == 503
 
 
+# A2 haproxy: extra_sections
+# A2 trap: do_socket puts every server in extra_sections into MAINT
 @pytest.mark.parametrize("series", SERIES)
 def test_servers_of_sections_stay_as_they_are(
     synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
@@ -79,13 +82,21 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
+# A2 haproxy service: backend_name
+# A2 trap: backend_name other than the service: every update reloads
 @pytest.mark.parametrize("series", SERIES)
-def test_a_backend_of_another_name(synapse: Synapse, webs: Callable[[str], Web], series: str) -> None:
-    """Synapse reloaded on each update then."""
-    haproxy = {"port": synapse.port, "backend_name": "elsewhere"}
-    balancer = synapse.up({"web": stub(webs("one")) | {"haproxy": haproxy}}, series)
+def test_a_backend_of_another_name(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+) -> None:
+    clear(zookeeper)
+    service = {"discovery": found_at(zookeeper), "haproxy": {"port": synapse.port, "backend_name": "elsewhere"}}
+    enter(zookeeper, webs("one"))
+    balancer = synapse.up({"web": service}, series)
     answered(balancer, {"one"})
+    enter(zookeeper, webs("two"))
+    answered(balancer, {"one", "two"})
     assert "elsewhere" in {row["# pxname"] for row in rows(balancer.runtime("show stat"))}
+    assert balancer.reloads == 0
 
 
 @pytest.mark.parametrize("series", SERIES)
@@ -95,6 +106,8 @@ def test_a_section_leads_to_a_backend_of_tcp(synapse: Synapse, webs: Callable[[s
     answered(synapse.up({"web": service}, series, extra_sections=sections), {"one"})
 
 
+# A2 haproxy service: cookie_value_method
+# A2 behaviour: server name = [name_]host:port
 @pytest.mark.parametrize("series", SERIES)
 @pytest.mark.parametrize("method", ["name", "hash"])
 def test_cookies_of_servers(synapse: Synapse, webs: Callable[[str], Web], series: str, method: str) -> None:
@@ -116,6 +129,7 @@ def several(zookeeper: ZooKeeper, **resolver: Any) -> dict[str, Any]:
     return {"method": "multi", "watchers": watchers, "resolver": resolver}
 
 
+# A2 discovery multi: union
 def test_the_union_of_two(synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web]) -> None:
     clear(zookeeper, PATH, OTHER)
     enter(zookeeper, webs("one"))
@@ -124,6 +138,7 @@ def test_the_union_of_two(synapse: Synapse, zookeeper: ZooKeeper, webs: Callable
     answered(balancer, {"one", "two"})
 
 
+# A2 discovery multi: sequential
 @pytest.mark.parametrize("series", SERIES)
 def test_the_first_that_finds_any(
     synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str

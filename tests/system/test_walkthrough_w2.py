@@ -70,6 +70,7 @@ def answered(balancer: ForeignBalancer, *containers: Container) -> None:
     until(met, what=f"{len(containers)} answer in turn")
 
 
+# A2 trap: untagged images never match (the image is run by its name alone)
 @pytest.mark.parametrize("series", ["2.6", "3.0", "3.2", "3.4"])
 def test_the_walk(engine: Engine, walk: Callable[[str], ForeignBalancer], series: str) -> None:
     first = run(engine)

@@ -1,4 +1,4 @@
-"""What stays of a service that is set aside: its backend, without any server, if lines of the operator's own lead to it.
+"""What stays of a service that is set aside: its backend, without any server, if the operator's own lines lead to it.
 
 HAProxy refuses a whole configuration for one `use_backend` that leads nowhere. So the others go on, and who asks for
 the service gets 503.
