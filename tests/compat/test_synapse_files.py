@@ -89,7 +89,7 @@ def test_a_folder_that_makes_no_sense(tmp_path: Path, files: dict[str, Any], sai
     [
         pytest.param("", ": is empty; is this the right file?", id="empty"),
         pytest.param("[]", ":1:1: expected a mapping with `services` and `haproxy`", id="a list"),
-        pytest.param('{"a": <%= x %>}', ":1:7: holds ERB (`<%`), which is a program in Ruby", id="ERB"),
+        pytest.param('{"a": <%= x %>}', ":1:7: holds ERB (`<%`), which is a program in Ruby", id="A2 ERB"),
         pytest.param('{"discovery": {}}', ":1:1: is one service, expected", id="a service in place of all"),
         pytest.param(
             '{"services": {}, "haproxi": {}}', ':1:18: haproxi is no key of it; did you mean "haproxy"?', id="unknown"

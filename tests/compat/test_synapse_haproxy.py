@@ -162,6 +162,7 @@ def test_a_service_that_haproxy_does_not_serve_is_left_out(tmp_path: Path, key: 
             },
             id="A2 haproxy: global settings",
         ),
+        pytest.param({"global": ["uid 0", "gid 0"]}, {"user": "root", "group": "root"}, id="A2 haproxy: global uid"),
         pytest.param(
             {"global": ["hard-stop-after 5000"]}, {"hard-stop-after": "5000ms"}, id="A2 haproxy: global hard-stop-after"
         ),
@@ -247,6 +248,12 @@ def test_what_is_said_in_vain_for_all(tmp_path: Path, key: str, value: Any) -> N
     found = web(tmp_path, ENSEMBLE, top={key: value})
     assert not found.problems
     assert [note for note in found.notes if f"haproxy.{key}: " in note]
+
+
+def test_nobody_is_not_become(tmp_path: Path) -> None:
+    found = web(tmp_path, ENSEMBLE, top={"global": ["uid 3999999"]})
+    assert not found.problems
+    assert "uid 3999999 is left out" in "\n".join(found.notes)
 
 
 @pytest.mark.parametrize("key", ["do_writes", "do_socket", "do_reloads"])

@@ -90,6 +90,21 @@ def test_a_server_that_is_listed_twice_counts_once(tmp_path: Path) -> None:
     assert "10.0.0.1:80 is listed twice" in "\n".join(found.notes)
 
 
+def test_options_of_one_server(tmp_path: Path) -> None:
+    server = {"host": "10.0.0.1", "port": 80, "haproxy_server_options": "check weight 7 backup maxconn 9"}
+    found = web(tmp_path, ENSEMBLE, default_servers=[server])
+    assert part(found.service["fallback"], [{"weight": 7, "backup": True}])
+    assert '"maxconn 9" cannot be said of one server' in "\n".join(found.notes)
+
+
+@pytest.mark.parametrize("discovery", [DOCKER, MARATHON])
+def test_a_port_for_all_is_passed_over_where_each_has_its_own(tmp_path: Path, discovery: Any) -> None:
+    found = web(tmp_path, discovery, backend_port_override=81)
+    assert not found.problems
+    assert found.service["from"].get("port") != 81
+    assert "backend_port_override: is passed over" in "\n".join(found.notes)
+
+
 def test_addresses_of_a_discovery_are_always_there(tmp_path: Path) -> None:
     servers = [{"host": "10.0.0.9", "port": 80}, {"host": "a.test", "port": 80}]
     found = web(tmp_path, {"method": "dns", "servers": servers}, default_servers=SERVERS)

@@ -5,6 +5,8 @@ longshore runs HAProxy itself, so what Synapse needed in order to write files, r
 
 from __future__ import annotations
 
+import grp
+import pwd
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,6 +88,8 @@ def _global(given: Given, *, root: bool) -> tuple[dict[str, Any], dict[str, Any]
         word, _, value = str(line.value).strip().partition(" ")
         if word in PRIVILEGED and not root:
             given.told.note(line.place, f"{word}: is left out, only root can do that")
+        elif word in ("uid", "gid"):
+            _identity(given, line, word, value.strip(), said)
         elif word in SETTINGS and value.strip():
             number = value.strip()
             read = int(number) if number.isdigit() and word in ("maxconn", "nbthread") else number
@@ -94,6 +98,16 @@ def _global(given: Given, *, root: bool) -> tuple[dict[str, Any], dict[str, Any]
             rest.append(line)
     lines = modernized(rest, "global", given.told, steps=("haproxy", "raw", "global"))
     return said, {"global": lines} if lines else {}
+
+
+def _identity(given: Given, line: At, word: str, number: str, said: dict[str, Any]) -> None:
+    """Say by name whom HAProxy becomes: it takes only one of `user` and `uid`."""
+    try:
+        name = pwd.getpwuid(int(number)).pw_name if word == "uid" else grp.getgrgid(int(number)).gr_name
+    except (ValueError, KeyError, OverflowError):
+        given.told.note(line.place, f"{word} {number} is left out: nobody has this number here")
+        return
+    said["user" if word == "uid" else "group"] = At(name, line.place)
 
 
 def _duration(text: str) -> str:

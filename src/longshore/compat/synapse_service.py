@@ -12,6 +12,7 @@ from longshore.compat.synapse_multi import all_discovered
 from longshore.compat.synapse_sources import Sources
 from longshore.config.document import Document
 from longshore.config.problems import Place
+from longshore.core import server_options
 from longshore.core.values import RefusedError, name, shown
 
 KEYS = (
@@ -150,11 +151,16 @@ def _options(server: Given) -> dict[str, Any]:
             said["name"] = At(name(server.text("name")), server.place("name"))
         except RefusedError:
             server.note("name", f"{shown(server.text('name'))} cannot be a name: it goes by its address")
-    if (weight := server.whole("weight", 0, 256)) is not None:
-        said["weight"] = At(weight, server.place("weight"))
-    if "haproxy_server_options" in server:
-        what = "is not said for one server: only `weight` and `server_options` of the service are"
-        server.note("haproxy_server_options", what)
+    own = server_options.read(server.text("haproxy_server_options"))
+    weight = server.whole("weight", 0, 256)
+    if weight is not None or own.weight is not None:
+        where = "haproxy_server_options" if weight is None else "weight"
+        said["weight"] = At(own.weight if weight is None else weight, server.place(where))
+    if own.backup:
+        said["backup"] = At(value=True, place=server.place("haproxy_server_options"))
+    if own.others:
+        hint = "say it for all with `server_options` of the service"
+        server.note("haproxy_server_options", f"{shown(own.others)} cannot be said of one server", hint)
     return said
 
 
