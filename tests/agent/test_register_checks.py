@@ -90,7 +90,7 @@ async def test_names_are_resolved_and_each_address_is_tried() -> None:
 async def test_nobody_listens() -> None:
     async with serving(silent) as port:
         pass
-    for words in ("tcp", "tls", "/", "https:/", "grpc", "redis"):
+    for words in ("tcp", "tls", "/", "https:/", "grpc", "redis", "rabbitmq"):
         assert (await verdict(words, port)).why == "connection refused", words
 
 
@@ -123,6 +123,62 @@ async def test_redis_is_judged_by_its_answer_to_ping(line: str, ok: bool, why: s
         found = await verdict("redis", port)
     assert found.ok is ok
     assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("answers", "ok", "why"),
+    [
+        pytest.param(["+PONG", ":0"], True, "", id="A3 checks redis: PING and EXISTS"),
+        pytest.param(["+PONG", ":1"], True, "", id="A3 checks redis: the key is there"),
+        pytest.param(
+            ["+PONG", "-ERR no server behind this proxy"], False, "EXISTS with ERR", id="A3 checks redis: proxy"
+        ),
+        pytest.param(["+PONG", "-MOVED 3999 10.0.0.1:1"], True, "another server", id="A3 checks redis: a cluster"),
+        pytest.param(["-LOADING", ""], False, "loading", id="A3 checks redis: loading"),
+    ],
+)
+async def test_redis_is_asked_for_a_key_behind_its_ping(answers: list[str], ok: bool, why: str) -> None:
+    asked = list[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for each in answers:
+            asked.append(await reader.read(1000))
+            writer.write(f"{each}\r\n".encode())
+
+    async with serving(answer) as port:
+        found = await verdict("redis:key", port)
+    assert asked[0] == b"*1\r\n$4\r\nPING\r\n"
+    assert asked[1] in (b"*2\r\n$6\r\nEXISTS\r\n$3\r\nkey\r\n", b"")
+    assert (found.ok, why in found.why) == (ok, True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "lines"),
+    [
+        pytest.param((), ["Host: localhost", "User-Agent: longshore"], id="none are said"),
+        pytest.param(
+            (("X-Check", "1"), ("user-agent", "nerve")),
+            ["Host: localhost", "X-Check: 1", "user-agent: nerve"],
+            id="A3 checks http: headers",
+        ),
+        pytest.param((("Host", "10.0.0.5:3000"),), ["Host: 10.0.0.5:3000"], id="A3 checks http: headers, Host"),
+    ],
+)
+async def test_headers_are_sent_beside_or_in_place_of_our_own(
+    headers: tuple[tuple[str, str], ...], lines: list[str]
+) -> None:
+    asked = list[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 none\r\n\r\n")
+
+    async with serving(answer) as port:
+        assert await verdict("/health?a=1", port, headers=headers) == GOOD
+    said = asked[0].decode().split("\r\n")
+    assert said[0] == "GET /health?a=1 HTTP/1.1"
+    assert [line for line in said if line in lines] == lines
+    assert len({line.partition(":")[0].lower() for line in said[1:-2]}) == len(said[1:-2]), "no header twice"
 
 
 def frame(kind: int, flags: int, payload: bytes, stream: int = 1) -> bytes:
@@ -200,7 +256,7 @@ BAD: dict[str, tuple[Answer, str]] = {
 
 
 @pytest.mark.parametrize("way", BAD)
-@pytest.mark.parametrize("words", ["/", "https:/", "tls", "grpc", "redis"])
+@pytest.mark.parametrize("words", ["/", "https:/", "tls", "grpc", "redis", "redis:key", "rabbitmq"])
 async def test_whatever_a_broken_server_does_there_is_a_verdict_in_time_and_no_connection_is_left(
     words: str, way: str
 ) -> None:
@@ -215,7 +271,7 @@ async def test_whatever_a_broken_server_does_there_is_a_verdict_in_time_and_no_c
 
 
 async def test_a_check_that_is_given_up_leaves_no_connection() -> None:
-    for words in ("tcp", "/", "grpc", "redis"):
+    for words in ("tcp", "/", "grpc", "redis", "rabbitmq"):
         async with serving(silent) as port, asyncio.timeout(DEADLINE):
             task = asyncio.create_task(verdict(words, port))
             await asyncio.sleep(0)
@@ -224,7 +280,7 @@ async def test_a_check_that_is_given_up_leaves_no_connection() -> None:
 
 
 async def test_every_kind_is_known() -> None:
-    for kind in ("http", "https", "tcp", "tls", "grpc", "redis", "exec", "docker", "none"):
+    for kind in ("http", "https", "tcp", "tls", "grpc", "redis", "rabbitmq", "exec", "docker", "none"):
         argument = "/" if kind.startswith("http") else "true" if kind == "exec" else ""
         target = CheckTarget("127.0.0.1", 1, health="unhealthy")
         found = await check(RegisterCheck(kind, argument), target, DEADLINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from longshore.agent.register_checks import CheckTarget, Verdict, check
 from longshore.clients.docker import DockerClient
 from longshore.core.register_check import register_check
+from longshore.core.registration import Login
 from tests.lab import shell
 from tests.lab.authority import Authority
 from tests.lab.container import Container
 from tests.lab.engine import BARE, Engine
 from tests.lab.grpc_peer import GrpcServer
+from tests.lab.rabbitmq import RabbitMQ
 from tests.lab.redis import Redis
 from tests.lab.socket_proxy import SocketProxy
 from tests.lab.waiting import GENEROUS, eventually, until
@@ -37,6 +40,29 @@ async def test_a_real_redis() -> None:
 async def test_a_real_redis_with_a_password_is_alive() -> None:
     with Redis("--requirepass", "secret") as redis:
         assert await verdict("redis", redis.port) == Verdict(True, "alive; it wants a password before it says more")
+
+
+@pytest.mark.parametrize("words", [pytest.param("redis:nerve-redis-service-check", id="A3 checks redis: EXISTS")])
+async def test_a_real_redis_is_asked_for_a_key_too(words: str) -> None:
+    with Redis() as redis:
+        assert await verdict(words, redis.port) == GOOD
+        redis.say("CONFIG SET maxmemory 1")  # it answers questions all the same
+        assert await verdict(words, redis.port) == GOOD
+    with Redis("--requirepass", "secret") as redis:
+        assert (await verdict(words, redis.port)).why == "alive; it wants a password before it says more"
+
+
+@pytest.mark.parametrize("login", [pytest.param(Login("guest", "guest"), id="A3 checks rabbitmq: username, password")])
+async def test_a_real_rabbitmq(login: Login) -> None:
+    """A message goes in and comes out, as often as it is asked; who may not log in is told so."""
+    with RabbitMQ() as rabbit:
+        assert [await verdict("rabbitmq", rabbit.port, login=login) for _ in range(5)] == [GOOD] * 5
+        assert await verdict("rabbitmq", rabbit.port) == GOOD
+        refused = await verdict("rabbitmq", rabbit.port, login=replace(login, password="wrong"))
+        assert refused.why.startswith("the login is refused: 403 ACCESS_REFUSED")
+        assert not (await verdict("redis", rabbit.port)).ok
+        assert await verdict("tcp", rabbit.port) == GOOD
+    assert (await verdict("rabbitmq", rabbit.port)).why == "connection refused"
 
 
 async def test_a_real_grpc_server() -> None:
