@@ -182,8 +182,8 @@ class Given:
             self.refuse(key, f"must be a mapping, not {_kind(value)}")
         return Given(self.document, (*self.path, key), self.told, self.called(key))
 
-    def inners(self, key: str) -> list[Given]:
-        """The mappings of a list, or of a mapping."""
+    def inners(self, key: str, others: tuple[type, ...] = ()) -> list[Given]:
+        """The mappings of a list, or of a mapping; `others` may stand beside them, and are left out."""
         value = self.data.get(key)
         if value is not None and not isinstance(value, (list, dict)):
             self.refuse(key, f"must be a list, not {_kind(value)}")
@@ -192,7 +192,7 @@ class Given:
         for step, one in pairs:
             if isinstance(one, dict):
                 found.append(Given(self.document, (*self.path, key, step), self.told, self.called(key, step)))
-            else:
+            elif not isinstance(one, others):
                 what = f"{self.called(key, step)} must be a mapping, not {_kind(one)}"
                 self.told.refuse(self.place(key, step), what)
         return found

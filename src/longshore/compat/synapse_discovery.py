@@ -6,11 +6,14 @@ ZooKeeper and DNS are not needed. Those of APIs that tell nothing (Marathon, EC2
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from longshore.compat import synapse_zookeeper as zookeeper
 from longshore.compat.given import At, Given
 from longshore.compat.synapse_apis import ec2tag, marathon
 from longshore.compat.synapse_found import FILTERS, NOT_NEEDED, Asked, Found, Method, conditions, holds, labelled
-from longshore.config.problems import suggestion
+from longshore.config.problems import Place, suggestion
 from longshore.core.places import ip, joined
 from longshore.core.values import shown
 
@@ -74,6 +77,18 @@ def _docker(given: Given, asked: Asked) -> Found:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """One server of a discovery by DNS."""
+
+    called: str
+    host: str
+    port: int | None
+    place: Place
+    port_place: Place
+    labels: dict[str, str]
+
+
 def _dns(given: Given, asked: Asked) -> Found:
     given.number("check_interval")
     if "check_interval" in given:
@@ -83,48 +98,39 @@ def _dns(given: Given, asked: Asked) -> Found:
     source = ""
     found = Found()
     filters = [*asked.conditions, *conditions(given)]
-    for index, server in enumerate(_servers(given)):
-        host = server.value.get("host")
-        labels = server.value.get("labels") or {}
-        port = asked.port or At(server.value.get("port"), server.place)
-        called = given.called("servers", index)
-        if not isinstance(host, str) or not host:
-            given.told.refuse(server.place, f"{called} says no host")
-        elif _number(port.value) is None:
+    for server in _servers(given):
+        port = asked.port or At(server.port, server.port_place)
+        if port.value is None:
             hint = "add `port`, or `backend_port_override` to the service"
-            given.told.refuse(server.place, f"{called} says no port from 1 to 65535", hint)
-        elif not all(holds(each.value, labels) for each in filters):
-            given.told.note(server.place, f"{called} has not the labels that are asked for: it is left out")
-        elif ip(host):
-            found.endpoints.append(At({"address": host, "port": At(_number(port.value), port.place)}, server.place))
+            given.told.refuse(server.place, f"{server.called} says no port", hint)
+        elif not all(holds(each.value, server.labels) for each in filters):
+            given.told.note(server.place, f"{server.called} has not the labels that are asked for: it is left out")
+        elif ip(server.host):
+            found.endpoints.append(At({"address": server.host, "port": port}, server.place))
         else:
             source = source or _nameservers(given, asked)
-            item = {"source": source, "name": At(host, server.place), "port": At(_number(port.value), port.place)}
-            if "." not in host.rstrip("."):
-                what = f"{called}: no search domain is added to {shown(host)}"
+            found.items.append({"source": source, "name": At(server.host, server.place), "port": port})
+            if "." not in server.host.rstrip("."):
+                what = f"{server.called}: no search domain is added to {shown(server.host)}"
                 given.told.note(server.place, what, "write the whole name")
-            found.items.append(item)
     return found
 
 
-def _servers(given: Given) -> list[At]:
+def _servers(given: Given) -> Iterator[_Server]:
     """The servers of a discovery by DNS; a bare name counts as its host."""
-    value = given.data.get("servers")
-    bare = [
-        At({"host": one}, given.place("servers", index)) if isinstance(one, str) else one
-        for index, one in enumerate(value if isinstance(value, list) else [])
-    ]
-    if any(isinstance(one, At) for one in bare):
-        return [one if isinstance(one, At) else At(one, given.place("servers", i)) for i, one in enumerate(bare)]
-    for server in (found := given.inners("servers")):
+    listed = given.data.get("servers")
+    for index, one in enumerate(listed if isinstance(listed, list) else ()):
+        place = given.place("servers", index)
+        if one == "":
+            given.told.refuse(place, f"{given.called('servers', index)} is empty")
+        elif isinstance(one, str):
+            yield _Server(given.called("servers", index), one, None, place, place, {})
+    for server in given.inners("servers", others=(str,)):
         server.only(("host", "port", "name", "labels"))
-        server.inner("labels")
-    return [At(server.data, server.place()) for server in found]
-
-
-def _number(port: object) -> int | None:
-    number = int(port) if isinstance(port, str) and port.isascii() and port.isdigit() else port
-    return number if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 65535 else None
+        if server.needs("host"):
+            labels = {key: str(value) for key, value in server.inner("labels").data.items()}
+            host, port = server.text("host"), server.port("port")
+            yield _Server(server.called(), host, port, server.place(), server.place("port"), labels)
 
 
 def _nameservers(given: Given, asked: Asked) -> str:
