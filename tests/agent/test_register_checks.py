@@ -63,7 +63,9 @@ async def test_http_asks_path_and_host_and_judges_status_and_text() -> None:
         assert await verdict("/up", port, host="a.test", status="200,401", expect="log in") == GOOD
         assert (await verdict("/up", port)).why == "status 401 instead of 200-399"
         assert (await verdict("/up", port, status="401", expect="Hello")).why == "the body does not contain 'Hello'"
+        assert await verdict("/up", port, method="OPTIONS", status="401") == GOOD
     assert seen[0].startswith(b"GET /up HTTP/1.1\r\nHost: a.test\r\n")
+    assert seen[-1].startswith(b"OPTIONS /up HTTP/1.1\r\n")
 
 
 async def test_https_and_tls_take_any_certificate_unless_told_otherwise(tmp_path: Path) -> None:

@@ -100,6 +100,13 @@ from tests.compat.synapse_written import DOCKER, EC2, ENSEMBLE, MARATHON, NAMES,
             id="A2 discovery ec2tag: aws_access_key_id, aws_secret_access_key, check_interval",
         ),
         pytest.param(
+            EC2 | {"check_interval": 0},
+            {"backend_port_override": 80},
+            {},
+            {"ec2-eu-west-1": {"interval": "1s"}},
+            id="A2 discovery ec2tag: check_interval 0",
+        ),
+        pytest.param(
             {"method": "ec2tag", "tag_name": "role", "tag_value": "web"},
             {"backend_port_override": 80},
             {},
@@ -220,6 +227,9 @@ def test_a_method(tmp_path: Path, discovery: Any, keys: Any, service: Any, sourc
         ),
         pytest.param(
             NAMES | {"check_interval": 30}, "check_interval: is not needed", id="A2 discovery dns: check_interval"
+        ),
+        pytest.param(
+            MARATHON | {"check_interval": 0.5}, "check_interval: is 1 s", id="A2 discovery marathon: check_interval 0.5"
         ),
         pytest.param(
             ENSEMBLE

@@ -62,6 +62,38 @@ def test_the_last_known_do_not_go_on(tmp_path: Path, keys: Any) -> None:
     assert "keep-last" not in found.service
 
 
+@pytest.mark.parametrize(
+    ("discovery", "keys", "keep", "note"),
+    [
+        pytest.param(
+            DOCKER, {}, False, "do not go on as the last known", id="A2 behaviour: containers that are gone are gone"
+        ),
+        pytest.param(
+            DOCKER,
+            {"use_previous_backends": True},
+            True,
+            "",
+            id="A2 behaviour: containers that are gone, use_previous_backends true",
+        ),
+        pytest.param(
+            {"method": "multi", "watchers": {"a": DOCKER, "b": ENSEMBLE}, "resolver": {"method": "union"}},
+            {},
+            True,
+            "",
+            id="A2 behaviour: containers and others",
+        ),
+    ],
+)
+def test_who_is_gone_from_an_engine_goes_on_only_if_the_file_says_so(
+    tmp_path: Path, discovery: Any, keys: Any, keep: bool, note: str
+) -> None:
+    """An engine tells of all its containers, and gives the address of one that is gone to the next."""
+    found = web(tmp_path, discovery, **keys)
+    assert not found.problems
+    assert found.service.get("keep-last", False) is keep
+    assert note in "\n".join(found.notes)
+
+
 @pytest.mark.parametrize("count", [pytest.param(3, id="A2 service: load_test_concurrency")])
 def test_the_concurrency_of_load_tests_has_no_effect(tmp_path: Path, count: int) -> None:
     found = web(tmp_path, ENSEMBLE, load_test_concurrency=count)
@@ -175,6 +207,11 @@ S3 = {"method": "s3_toggle", "s3_url": "s3://bucket/key", "s3_polling_interval_s
                 "from-toggle": {"url": "s3://bucket/key", "interval": "60s"},
             },
             id="A2 discovery multi: s3_toggle, s3_url, s3_polling_interval_seconds",
+        ),
+        pytest.param(
+            multi(S3 | {"s3_polling_interval_seconds": 0.2}, primary=ENSEMBLE, b=OTHER),
+            {"from-toggle": {"interval": "1s"}},
+            id="A2 discovery multi: s3_polling_interval_seconds below 1",
         ),
         pytest.param(
             multi({"method": "base"}, a=ENSEMBLE), {"endpoints": []}, id="A2 discovery multi: base, which finds nothing"

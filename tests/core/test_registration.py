@@ -200,9 +200,10 @@ def test_the_check(labels: dict[str, str], fields: dict[str, Any], check: str) -
 
 def test_it_is_checked_where_this_host_reaches_it_best() -> None:
     labels = WEB | {"check": "/", "check-host": "a.test", "check-expect": "ok", "check-interval": "5s"}
+    labels |= {"check-method": "OPTIONS"}
     asked = the(container(labels=labels, published=PUBLIC), rise=3, timeout=0.5).check
     assert (asked.address, asked.port, asked.proxied) == ("172.17.0.1", 8000, False)
-    assert (asked.host, asked.status, asked.expect) == ("a.test", "200-399", "ok")
+    assert (asked.method, asked.host, asked.status, asked.expect) == ("OPTIONS", "a.test", "200-399", "ok")
     assert (asked.interval, asked.timeout, asked.rise, asked.fall) == (5.0, 0.5, 3, 2)
     inside = Here(in_container=True, gateway="172.18.0.1")
     asked = the(container(labels=WEB, published=PUBLIC), here=inside).check

@@ -32,6 +32,7 @@ class CheckTarget:
     proxied: bool = False  # a published port: its forwarder accepts first and finds out later that nobody listens
     headers: tuple[tuple[str, str], ...] = ()  # of an HTTP request, beside or in place of our own
     login: Login = GUEST
+    method: Literal["GET", "HEAD", "OPTIONS"] = "GET"  # of an HTTP request
 
 
 @contextlib.asynccontextmanager

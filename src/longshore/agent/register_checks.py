@@ -82,7 +82,9 @@ async def _connect(asked: RegisterCheck, target: CheckTarget, timeout: float) ->
     share = timeout / len(addresses)
     what = Check("tcp", host=target.host, timeout=share)
     if asked.kind in ("http", "https"):
-        what = Check("http", asked.argument, target.host, target.status, target.expect, timeout=share)
+        what = Check(
+            "http", asked.argument, target.host, target.status, target.expect, timeout=share, method=target.method
+        )
     failed = CheckFailed("")
     for address in addresses:
         one = Target(address, target.port, what, tls, target.proxied, target.headers)

@@ -83,6 +83,7 @@ def _check(
         login=Login(
             each.username or GUEST.user, GUEST.password if each.password is None else each.password.get_secret_value()
         ),
+        method=said.check_method or "GET",
     )
 
 

@@ -156,6 +156,7 @@ class Watching:
             asked.proxied,
             asked.headers,
             asked.login,
+            asked.method,
         )
         if asked.kind.kind != "exec" or self.hand is None:
             return await check(asked.kind, target, asked.timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from longshore.compat.given import At, Given
-from longshore.compat.synapse_found import Asked, Found, conditions
+from longshore.compat.synapse_found import Asked, Found, bearable, conditions
 from longshore.core.values import shown
 
 
@@ -38,7 +38,7 @@ def ec2tag(given: Given, asked: Asked) -> Found:
 
 
 def _interval(given: Given, usual: float) -> At | None:
-    seconds = given.number("check_interval")
+    seconds = bearable(given, "check_interval")
     return At(f"{seconds:g}s", given.place("check_interval")) if seconds not in (None, usual) else None
 
 

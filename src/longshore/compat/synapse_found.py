@@ -11,6 +11,7 @@ from longshore.compat.synapse_sources import Sources
 from longshore.core.values import shown
 
 FILTERS = ("label_filters", "label_filter")
+LEAST = 1.0  # seconds between two questions to somebody else's API
 NOT_NEEDED = "is not needed: longshore is told of a change when it happens"
 
 
@@ -71,3 +72,12 @@ def labelled(item: dict[str, Any], given: Given, asked: Asked) -> dict[str, Any]
     """An item with its conditions."""
     labels = [*asked.conditions, *conditions(given)]
     return item | ({"label": labels[0] if len(labels) == 1 else labels} if labels else {})
+
+
+def bearable(given: Given, key: str) -> float | None:
+    """An interval between two questions; one that is too short is the shortest there is, and says so."""
+    seconds = given.number(key)
+    if seconds is None or seconds >= LEAST:
+        return seconds
+    given.note(key, f"is {LEAST:g} s: nobody is asked more often")
+    return LEAST

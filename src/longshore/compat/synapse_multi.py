@@ -12,7 +12,7 @@ from typing import Any
 
 from longshore.compat.given import At, Given
 from longshore.compat.synapse_discovery import METHODS, RENAMED, discovered
-from longshore.compat.synapse_found import FILTERS, Asked, Found, conditions
+from longshore.compat.synapse_found import FILTERS, Asked, Found, bearable, conditions
 from longshore.config.problems import suggestion
 from longshore.core.values import shown
 
@@ -103,9 +103,7 @@ def _sequential(resolver: Given, found: dict[str, Found]) -> Found:
 def _toggled(resolver: Given, found: dict[str, Found]) -> Found:
     if not resolver.needs("s3_url", "s3_polling_interval_seconds"):
         return Found()
-    seconds = resolver.number("s3_polling_interval_seconds")
-    if seconds == 0:
-        resolver.refuse("s3_polling_interval_seconds", "must be more than 0")
+    seconds = bearable(resolver, "s3_polling_interval_seconds")
     toggle = {
         "url": At(resolver.text("s3_url"), resolver.place("s3_url")),
         "interval": At(f"{seconds or 0:g}s", resolver.place("s3_polling_interval_seconds")),

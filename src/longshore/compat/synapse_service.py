@@ -113,8 +113,11 @@ def _origins(given: Given, found: Found, port: At | None) -> dict[str, Any]:
         said["fallback"] = default
         if keep:
             said["fallback-always"] = At(value=True, place=given.place("keep_default_servers"))
-    elif previous:
+    elif previous and ("use_previous_backends" in given or not all("image" in item for item in found.items)):
         said["keep-last"] = At(value=True, place=given.place("use_previous_backends"))
+    elif previous:
+        what = "containers that are gone do not go on as the last known: the engine tells of all there are"
+        given.note("discovery", what, "to keep them, write use_previous_backends: true", steps=("from",))
     return said
 
 

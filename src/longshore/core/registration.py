@@ -50,6 +50,7 @@ class LocalCheck:
     fall: int = 2
     headers: tuple[tuple[str, str], ...] = ()  # of an HTTP request, beside our own
     login: Login = GUEST
+    method: Literal["GET", "HEAD", "OPTIONS"] = "GET"  # of an HTTP request
 
     @property
     def by_engine(self) -> bool:

@@ -195,6 +195,7 @@ class Making:
             options.timeout if said.check_timeout is None else said.check_timeout,
             options.rise if said.check_rise is None else said.check_rise,
             options.fall if said.check_fall is None else said.check_fall,
+            method=said.check_method or "GET",
         )
 
     def _inside(self, said: Spec, port: int, protocol: str, found: Outside) -> tuple[str, int, bool]:
