@@ -15,6 +15,7 @@ from longshore.agent.connect import CONFIGURED, operator_services, reserved_of
 from longshore.agent.connect_apis import unasked as unasked_api
 from longshore.agent.connect_dns import unasked
 from longshore.agent.connect_origins import compositions, counts_untoggled
+from longshore.agent.connect_registries import registry_options
 from longshore.cli.ending import FINDING, USAGE, End
 from longshore.config import Loaded
 from longshore.config.dns import DnsSource
@@ -28,6 +29,7 @@ from longshore.core.composer import Composer
 from longshore.core.containers import Container, from_inspect
 from longshore.core.merge import Merger
 from longshore.core.model import Problem, Service, Snapshot
+from longshore.core.registered import build as registered
 from longshore.sources.file import Folder
 from longshore.sources.fixed import Fixed, wanted_names
 
@@ -56,6 +58,7 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
         if isinstance(source, FileSource):
             snapshots.append(_folder(name, source.path, found))
         elif isinstance(source, Registry):
+            snapshots.append(Snapshot(name, *registered({}, registry_options(loaded, name, source))))
             found.notes.append(f"source {name}: its registry is not asked")
         elif isinstance(source, MarathonSource | Ec2Source):
             snapshots.append(unasked_api(loaded, name, source))
@@ -64,12 +67,14 @@ def gather(loaded: Loaded, snapshot: Path | None) -> Offline:
             snapshots.append(Snapshot(name, unasked(loaded, name, source)))
             if source.resolve == "longshore":
                 found.notes.append(f"source {name}: its nameservers are not asked, its services have no endpoints")
-        elif containers is not None and name == docker and isinstance(source, DockerSource):
-            options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
-            snapshots.append(Snapshot(name, *build(containers, options)))
         else:
-            hint = "" if containers is not None else "; give its containers with --snapshot"
-            found.notes.append(f"source {name}: its engine is not asked{hint}")
+            asked = containers if name == docker else None
+            if isinstance(source, DockerSource):
+                options = Options(name, source.expose, source.group_by, operator=operator_services(loaded, name))
+                snapshots.append(Snapshot(name, *build(asked or [], options)))
+            if asked is None:
+                hint = "" if containers is not None else "; give its containers with --snapshot"
+                found.notes.append(f"source {name}: its engine is not asked{hint}")
     composer = Composer(compositions(loaded), counts=partial(counts_untoggled, loaded))
     toggles = {s.from_toggle.url for s in config.services.values() if s.from_toggle}
     found.notes += (f"from-toggle {url}: is not read" for url in sorted(toggles))
