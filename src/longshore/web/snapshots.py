@@ -19,6 +19,7 @@ from typing import Self
 from aiohttp import web
 
 from longshore.agent.node import NodeAgent
+from longshore.clients.tls import as_ever
 from longshore.config.agent import AgentConfig, AgentTls
 from longshore.web.answers import Fault, errors
 from longshore.web.guard import guard, host_of, is_loopback
@@ -135,6 +136,7 @@ def _context(tls: AgentTls) -> ssl.SSLContext:
         if tls.client_ca:
             context.load_verify_locations(Path(tls.client_ca))
             context.verify_mode = ssl.CERT_REQUIRED
+            as_ever(context)
     except (OSError, ssl.SSLError) as error:
         what = f"agent.serve-tls is of no use: {error.strerror or error}"
         raise Cannot(what, "all must be PEM files, the key without a password and made for the certificate") from None
