@@ -65,6 +65,7 @@ def longshore_commands(line: str) -> Iterator[list[str]]:
     for place, word in enumerate(words):
         before = words[place - 1] if place else ""
         container = words[0] == "docker" and before != "longshore"  # of that name; in it, `longshore` runs
+        container = container or words[0] == "systemctl"  # a unit of that name
         if word.rpartition("/")[2] == "longshore" and not before.startswith("-") and not container:
             rest = words[place + 1 :]
             end = next((i for i, each in enumerate(rest) if _ENDS.fullmatch(each)), len(rest))

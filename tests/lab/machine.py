@@ -44,6 +44,7 @@ class Machine:
         self.root.chmod(0o755)
         (self.root / "owner").write_text(str(os.getpid()))
         self.state = self.root / "state"
+        self._running: list[subprocess.Popen[bytes]] = []
         for folder in ("bin", "etc/systemd/system", "etc/haproxy", "run"):
             (self.root / folder).mkdir(parents=True)
         self.swaps = {"/opt/longshore/bin/": "", "/etc/": f"{self.root}/etc/", "/var/run/": f"{self.root}/run/"}
@@ -66,6 +67,8 @@ class Machine:
             for pid in descendants([int(path.read_text())]):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        for process in self._running:
+            process.wait(30)
         end_family(self.root.name, ("haproxy",))
         for path in sorted(self.root.glob("*.log")):
             print(f"--- {path.name}\n{path.read_text()}")  # noqa: T201 - pytest shows it when the test failed
@@ -82,6 +85,14 @@ class Machine:
         """A text of the page, with what it says of the machine as it is here."""
         words = "|".join(re.escape(word) for word in sorted(self.swaps, key=len, reverse=True))
         return re.sub(rf"(?<![\w.])(?:{words})", lambda found: self.swaps[found[0]], text)
+
+    def runs(self, name: str, *command: str | Path) -> None:
+        """Start a program that the machine had running before: somebody else's."""
+        path = self.root / f"{name}.log"
+        with path.open("ab") as log:
+            process = subprocess.Popen(command, env=self.env, cwd=self.root, stdout=log, stderr=log, process_group=0)
+        (self.root / f"{name}.pid").write_text(str(process.pid))
+        self._running.append(process)
 
     def types(self, *blocks: str) -> str:
         """Type blocks into one shell; each command must end well. Returns what they printed."""

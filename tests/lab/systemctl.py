@@ -25,8 +25,12 @@ def settings(name: str) -> dict[str, str]:
     units = ROOT / "etc/systemd/system"
     found = dict[str, str]()
     for path in [units / f"{name}.service", *sorted((units / f"{name}.service.d").glob("*.conf"))]:
-        lines = (line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
-        found |= {key.strip(): value.strip() for key, value in lines}
+        for line in path.read_text().splitlines():
+            key, equals, value = line.partition("=")
+            if key == "Environment":
+                found[key] = f"{found.get(key, '')} {value}"
+            elif equals:
+                found[key] = value
     return found
 
 
@@ -43,7 +47,7 @@ def start(name: str, unit: Mapping[str, str]) -> None:
         notify.bind(str(path))
         notify.settimeout(0.2)
         env = os.environ | ({"NOTIFY_SOCKET": str(path)} if unit.get("Type") == "notify" else {})
-        command = ["sh", "-c", f"exec {unit['ExecStart']}"]
+        command = ["sh", "-c", f"exec env {unit.get('Environment', '')} {unit['ExecStart']}"]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, process_group=0)
         place(name).write_text(str(process.pid))
         while unit.get("Type") == "notify" and not says_ready(notify):
