@@ -22,6 +22,7 @@ from longshore.agent.doctor.entries import entries
 from longshore.agent.doctor.finding import Finding
 from longshore.agent.registry_read import Reading
 from longshore.clients.registry_faults import RegistryError
+from longshore.config.haproxy import HaproxyConfig
 from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
 from longshore.config.schema import AdminConfig, Config, FrontendConfig
 from longshore.sources.answering import Answer
@@ -327,3 +328,19 @@ def test_files_that_are_no_compose_files(tmp_path: Path, text: str, what: str) -
     assert what in found.what
     assert found.hint
     assert "cannot be read" in compose(tmp_path / "missing.yaml", {})[0].what
+
+
+def test_an_address_that_another_haproxy_shares_is_fine_with_share_ports() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        for share in (False, True):
+            config = Config(
+                frontends={"http": FrontendConfig(bind=(address,))},
+                admin=AdminConfig(bind="off"),
+                haproxy=HaproxyConfig(share_ports=share),
+            )
+            (found,) = machine.ports(config, serves=False)
+            assert (found.fine, "is taken over" in found.what) == (share, share)

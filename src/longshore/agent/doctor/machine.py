@@ -79,9 +79,12 @@ def ports(config: Config, *, serves: bool, registers: bool = False) -> list[Find
         return [fine("addresses", f"{', '.join(asked)}: the balancer of this state directory runs")]
     asked = [] if config.haproxy.mode == "attached" else asked
     asked += [config.admin.bind] if config.admin.bind and not registers else []
-    busy = addresses.busy(asked)
+    busy = addresses.busy(asked, share=config.haproxy.share_ports)
     taken = {each.address for each in busy}
-    found = [Finding(f"address {each.address}", each.why, each.hint) for each in busy]
+    found = [Finding(f"address {each.address}", each.why, each.hint) for each in busy if not each.shared]
+    found += [
+        fine(f"address {each.address}", f"{each.owner} shares it; it is taken over") for each in busy if each.shared
+    ]
     free = [address for address in asked if address not in taken]
     return [*found, *([fine("addresses", f"{', '.join(free)} free")] if free else [])]
 
