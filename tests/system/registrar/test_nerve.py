@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.nerve import INSTANCE, NerveRegistrar, Watcher, nerve_service
+from tests.lab.nerve_registrar import INSTANCE, NerveRegistrar, Watcher, nerve_service
 from tests.lab.waiting import until
 from tests.lab.web import Web
 from tests.lab.zookeeper import ZooKeeper
