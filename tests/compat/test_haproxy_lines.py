@@ -137,8 +137,8 @@ def test_addresses_in_titles_are_bind_lines(line: str, expected: tuple[str, tupl
     assert bool(note) == bool(lines)
 
 
-@pytest.mark.parametrize("line", [pytest.param("program x", id="§11 program")])
-def test_programs_are_refused(line: str) -> None:
+@pytest.mark.parametrize("line", [pytest.param("program x", id="§11 program"), ""])
+def test_what_begins_no_section_is_refused(line: str) -> None:
     with pytest.raises(RefusedError):
         title(line)
 

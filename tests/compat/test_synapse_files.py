@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,14 @@ def test_one_broken_file_stops_no_other(tmp_path: Path) -> None:
     put(tmp_path / "services" / "bad.json", '{"discovery": {\n  "method": }')
     put(tmp_path / "services" / "ruby.json", '{"port": <%= 1 %>}')
     put(tmp_path / "services" / "text.yaml", "just text")
+    put(tmp_path / "services" / "empty.json", "")
     put(tmp_path / "services" / "good.json", GOOD)
     found = result(put(tmp_path / "synapse.json", {"service_conf_dir": "services", "haproxy": HAPROXY}))
     assert list(found.loaded.config.services) == ["good"]
     places = {problem.service: str(problem.place) for problem in found.loaded.set_aside}
     assert places == {
         "bad": f"{tmp_path}/services/bad.json:2:14",
+        "empty": f"{tmp_path}/services/empty.json:1:1",
         "ruby": f"{tmp_path}/services/ruby.json:1:10",
         "text": f"{tmp_path}/services/text.yaml:1:1",
     }
@@ -123,6 +126,19 @@ def test_what_concerns_all_stops_it(tmp_path: Path, text: str, problem: str) -> 
     found = result(put(tmp_path / "synapse.json", text))
     assert found.loaded.valid is None
     assert any(problem in each for each in found.problems), found.problems
+
+
+@pytest.mark.parametrize("inner", [True, False])
+def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: bool) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "services").mkdir()
+    main = put(tmp_path / "synapse.json", {"service_conf_dir": "services", "haproxy": HAPROXY})
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    (problem,) = result(main if inner else tmp_path).problems
+    where = f"{main}:2:22: service_conf_dir: {tmp_path}/services" if inner else f"{tmp_path}:"
+    assert problem.startswith(f"{where} cannot be read: permission denied")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

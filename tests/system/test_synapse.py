@@ -220,3 +220,29 @@ def test_sighup_reads_the_file_again(synapse: Synapse, webs: Callable[[str], Web
         answered(balancer, {"one", "two"})
         load.more(10)
     assert load.report.lost == 0, load.report
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_a_service_whose_file_becomes_broken_goes_on(
+    synapse: Synapse, zookeeper: ZooKeeper, webs: Callable[[str], Web], series: str
+) -> None:
+    clear(zookeeper)
+    enter(zookeeper, webs("one"))
+    balancer = synapse.up(synapse.web(found_at(zookeeper)), series)
+    balancer.serves("x", 1)
+    with Load(port=synapse.port, rate=40) as load:
+        whole = json.loads(synapse.path.read_text())
+        broken = whole["services"]["web"] | {"discovery": {"method": "zookeper"}}
+        other = {"discovery": {"method": "base"}, "haproxy": {"port": ports.free()}}
+        synapse.path.write_text(json.dumps(whole | {"services": {"web": broken, "other": other}}))
+        balancer.send(signal.SIGHUP)
+        balancer.until(lambda status: "its last good version goes on" in json.dumps(status["problems"]), "it is said")
+        balancer.until(lambda status: "other" in {each["name"] for each in status["services"]}, "others change")
+        enter(zookeeper, webs("two"))
+        answered(balancer, {"one", "two"})
+        synapse.path.write_text("{")
+        balancer.send(signal.SIGHUP)
+        balancer.until(lambda status: "not valid YAML" in json.dumps(status["problems"]), "it is said")
+        answered(balancer, {"one", "two"})
+        load.more(10)
+    assert load.report.lost == 0, load.report

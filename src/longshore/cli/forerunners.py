@@ -21,6 +21,8 @@ def reading(
 ) -> Callable[[], Loaded]:
     """How to read the configuration, again and again: our own, or that of the one forerunner that was named.
 
+    A service of a forerunner's that was good once goes on as it was when its file is broken later.
+
     `foreign` has the reader of each option that names a forerunner ("--synapse"), None for those that were not given.
     """
     given = {option: reader for option, reader in foreign.items() if reader is not None}
@@ -29,7 +31,15 @@ def reading(
         hint = "longshore import prints a forerunner's configuration as longshore.yaml; put them together there"
         raise End(USAGE, f"{' and '.join(options)}: only one configuration can be read", hint)
     reader = next(iter(given.values()), None)
-    return lambda: load(config, environ, foreign=reader)
+    last: Loaded | None = None
+
+    def read() -> Loaded:
+        nonlocal last
+        found = load(config, environ, foreign=reader, last=last)
+        last = found if found.valid else last
+        return found
+
+    return read
 
 
 def synapse_reader(path: Path | None, environ: Mapping[str, str]) -> Foreign | None:

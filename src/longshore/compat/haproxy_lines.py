@@ -79,6 +79,8 @@ def title(line: str) -> tuple[str, tuple[str, ...], str]:
     Addresses stood behind the name of a proxy; sections that HAProxy has dropped are refused.
     """
     said = words(line)
+    if not said:
+        raise RefusedError("an empty line begins no section", 'write "listen stats" or "backend old"')
     if said[:1] == ["program"]:
         hint = "let systemd or another supervisor run it"
         raise RefusedError(f"{shown(line)}: HAProxy starts no other programs since 3.3", hint)

@@ -103,7 +103,11 @@ def _overlay_services(found: Files, over: Document) -> None:
 
 def _folder(path: Path, found: Files) -> dict[str, Document]:
     """Read a folder: its main file, or else the services that its files are."""
-    documents = {file: _document(file) for file in _files(path, ENDINGS)}
+    try:
+        documents = {file: _document(file) for file in _files(path, ENDINGS)}
+    except OSError as error:
+        found.problems += unreadable(error, path).problems
+        return {}
     mains = [file for file, document in documents.items() if _is_main(document.data)]
     if len(mains) > 1:
         what = f"{mains[1].name} is a whole configuration, and so is {mains[0].name}"
@@ -152,8 +156,14 @@ def _service_files(found: Files) -> dict[str, Document]:
         hint = f"neither from here nor beside {found.main.file}" if beside != Path(said) else ""
         found.problems.append(ConfigProblem(place, f"service_conf_dir: there is no folder {said}", hint=hint))
         return {}
+    try:
+        files = list(_files(folder, SERVICE_ENDINGS))
+    except OSError as error:
+        problem = unreadable(error, folder).problems[0]
+        found.problems.append(ConfigProblem(place, f"service_conf_dir: {folder} {problem.what}", hint=problem.hint))
+        return {}
     main = Path(found.main.file).resolve()
-    return {file.stem: _document(file) for file in _files(folder, SERVICE_ENDINGS) if file.resolve() != main}
+    return {file.stem: _document(file) for file in files if file.resolve() != main}
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:

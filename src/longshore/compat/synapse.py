@@ -52,7 +52,7 @@ def read(path: Path, environ: Mapping[str, str], *, root: bool | None = None) ->
     services = [made(document, steps, name, sources, whole) for name, document, steps in _services(files, told)]
     _passed_over(services, files)
     good = _set_aside(ours, services, said)
-    _share(said, good)
+    _share(ours, said, good)
     output = _file_output(given, good)
     if told.problems:
         ours.problems = told.problems
@@ -115,7 +115,7 @@ def _passed_over(services: list[Made], files: Files) -> None:
         document = files.services.get(service.name)
         found = document.problems if document else files.main.problems if files.main else []
         own = [p for p in found if document or p.service == service.name]
-        if document and document.data is None:
+        if document and document.data is None and document.problems:
             service.told.problems.clear()
         service.told.problems += [ConfigProblem(p.place, p.what, service.told.steps, p.hint) for p in own]
 
@@ -156,11 +156,13 @@ def _binds(said: Mapping[str, Any]) -> Iterable[tuple[str, str, Place]]:
                 yield address.replace("*:", ":").replace("localhost:", "127.0.0.1:"), f'"{title}"', line.place
 
 
-def _share(said: dict[str, Any], services: list[Made]) -> None:
+def _share(ours: Document, said: dict[str, Any], services: list[Made]) -> None:
     """Put the services' lines of the shared frontend behind those that all share."""
     sections = said.get("raw", {}).get("sections", {})
     if SHARED in sections:
         lines = [line for service in services for line in service.proxy.shared]
+        path = ("haproxy", "raw", "sections", SHARED)
+        ours.lent = {each.name: [(path, at.value, at.place) for at in each.proxy.shared] for each in services}
         sections[SHARED] = At([*sections[SHARED].value, *lines], sections[SHARED].place)
 
 

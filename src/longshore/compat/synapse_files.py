@@ -44,7 +44,11 @@ def find(path: Path) -> Files:
 
 
 def _folder(path: Path, found: Files) -> None:
-    documents = {file: _document(file) for file in _files(path, ENDINGS)}
+    try:
+        documents = {file: _document(file) for file in _files(path, ENDINGS)}
+    except OSError as error:
+        found.problems += unreadable(error, path).problems
+        return
     mains = [file for file, document in documents.items() if is_main(document)]
     if len(mains) > 1:
         what = f"{mains[1].name} says `services` or `haproxy` for all, and so does {mains[0].name}"
@@ -98,7 +102,13 @@ def _service_files(main: Document, path: Path, found: Files) -> None:
         hint = f"neither from here nor beside {main.file}" if beside != Path(said) else ""
         found.problems.append(ConfigProblem(place, what, hint=hint))
         return
-    for file in _files(folder, SERVICE_ENDINGS):
+    try:
+        files = list(_files(folder, SERVICE_ENDINGS))
+    except OSError as error:
+        problem = unreadable(error, folder).problems[0]
+        found.problems.append(ConfigProblem(place, f"service_conf_dir: {folder} {problem.what}", hint=problem.hint))
+        return
+    for file in files:
         if file.resolve() != Path(main.file).resolve():
             found.services[file.stem] = _document(file)
 

@@ -37,6 +37,8 @@ class Document:
         default_factory=list
     )  # what was translated: `steps` in our terms, place in theirs
     set_aside: list[ConfigProblem] = field(default_factory=list)  # of services left out, so that the others go on
+    lent: dict[str, list[tuple[Path, Any, Place]]] = field(default_factory=dict)  # lines of a service in others' lists
+    kept: frozenset[Path] = frozenset()  # services that are set aside, and go on as they were
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         """The position of a path's value (or key), or of the nearest thing around it that was written."""

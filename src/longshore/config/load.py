@@ -17,6 +17,7 @@ from longshore.config import environment
 from longshore.config.checks import check
 from longshore.config.document import Document, read
 from longshore.config.entries import FixedService, check_all_keys, check_service, fixed
+from longshore.config.last_good import with_last_good
 from longshore.config.messages import problems_of
 from longshore.config.origins import Origin, origins
 from longshore.config.problems import ConfigError, ConfigProblem, Place, in_order
@@ -45,6 +46,7 @@ class Loaded:
     notes: tuple[ConfigProblem, ...] = ()  # what a forerunner's configuration says in other words than ours
     raw: RawSaid = field(default_factory=RawSaid)  # the operator's own lines for HAProxy's configuration
     set_aside: tuple[ConfigProblem, ...] = ()  # services of a forerunner's configuration that are left out, and why
+    document: Document | None = field(default=None, compare=False, repr=False)  # a forerunner's, as it was understood
 
     @property
     def config(self) -> Config:
@@ -66,11 +68,13 @@ def load(
     root: bool | None = None,
     default_path: Path = DEFAULT_PATH,
     foreign: Foreign | None = None,
+    last: Loaded | None = None,
 ) -> Loaded:
     """Read the configuration. Never raises for what is wrong with it: that is in `problems`, all at once.
 
     `root` says whose defaults apply; by default those of the user that this process runs as. `foreign` is read in place
-    of a file; nothing is then listened to or discovered but what it says, and a service that is wrong is set aside.
+    of a file; nothing is then listened to or discovered but what it says, and a service that is wrong is set aside, or
+    goes on as it was in `last`.
     """
     root = os.geteuid() == 0 if root is None else root
     path = None if foreign else find(path, environ, default_path)
@@ -87,6 +91,11 @@ def load(
     while foreign and loaded.valid is None and all(problem.service for problem in loaded.problems):
         _set_aside(document, loaded.problems)
         loaded = _validated(document, path)
+    if foreign and loaded.valid and last and last.document:
+        document = with_last_good(document, last.document, lambda each: _validated(each, path).valid is not None)
+        loaded = _validated(document, path)
+    if foreign:
+        loaded = replace(loaded, document=document)
     return replace(loaded, notes=in_order(document.notes), set_aside=in_order(document.set_aside))
 
 
