@@ -227,3 +227,13 @@ def test_statuses_are_told_by_service_and_id(standings: Standings) -> None:
     statuses: tuple[LeaseStatus, ...] = standings.all()
     assert [(status.service, status.id) for status in statuses] == [("api", "c"), ("web", "a"), ("web", "b")]
     assert {(status.registry, status.ttl) for status in statuses} == {("zookeeper", 10)}
+
+
+def test_what_is_wanted_again_before_it_was_removed_is_held(standings: Standings) -> None:
+    """Nothing is to be written for it, so nothing else would say so."""
+    want(standings, entry("one"))
+    settle(standings)
+    want(standings)
+    assert told(standings) == {"one": "withdrawing"}
+    want(standings, entry("one"))
+    assert (told(standings), standings.unsettled(), standings.odd()) == ({"one": "held"}, [], ([], []))

@@ -81,6 +81,8 @@ class Standings:
         for each in wanted.values():
             if not self._stands(each):
                 self._of(each).become("registering")
+            elif self._of(each).state == "withdrawing":
+                self._of(each).become("held")
         for each, error in unwritable.items():
             self._of(each).become("refused", error)
 
