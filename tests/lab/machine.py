@@ -38,7 +38,11 @@ class Machine:
     """`swaps`: what the page says, and what it is here; `programs`: name -> path. Everything ends with the block."""
 
     def __init__(
-        self, *, programs: Mapping[str, Path | str], swaps: Mapping[str, str], env: Mapping[str, str] | None = None
+        self,
+        *,
+        programs: Mapping[str, Path | str],
+        swaps: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix=PREFIX))
         self.root.chmod(0o755)
@@ -48,7 +52,7 @@ class Machine:
         for folder in ("bin", "etc/systemd/system", "etc/haproxy", "run"):
             (self.root / folder).mkdir(parents=True)
         self.swaps = {"/opt/longshore/bin/": "", "/etc/": f"{self.root}/etc/", "/var/run/": f"{self.root}/run/"}
-        self.swaps |= {"/tmp/": f"{self.root}/", **swaps}
+        self.swaps |= {"/tmp/": f"{self.root}/", **(swaps or {})}
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("LONGSHORE_")}
         self.env |= {"ROOT": str(self.root), "NO_COLOR": "1", "COLUMNS": "160", "PYTHONPATH": str(ROOT)}
         self.env |= {"LONGSHORE_STATE_DIR": str(self.state), "PATH": f"{self.root}/bin:{self.env['PATH']}"}

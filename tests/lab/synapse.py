@@ -1,7 +1,8 @@
 """A stand-in for Synapse: finds services in ZooKeeper, writes haproxy.cfg as Synapse does, reloads by its command.
 
-Of its kinds of discovery it knows `zookeeper` and `base`, which is what the tests of the page docs/migrate/synapse.md
-need. Servers are named and written as in synapse/config_generator/haproxy.rb: `server NAME HOST:PORT id K OPTIONS`.
+Of its kinds of discovery it knows `zookeeper` and `base`, which is what the tests of docs/migrate need.
+Entries with the same host, port and name are one (service_watcher/base/base.rb, set_backends). Servers are written as
+in config_generator/haproxy.rb: `server NAME HOST:PORT id K OPTIONS`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Synapse:
             self._clients[hosts].start()
         client, path = self._clients[hosts], discovery["path"]
         children = sorted(client.get_children(path)) if client.exists(path) else []
-        return [json.loads(client.get(f"{path}/{child}")[0]) for child in children]
+        nodes = [json.loads(client.get(f"{path}/{child}")[0]) for child in children]
+        return list({(node["host"], node["port"], node.get("name", "")): node for node in nodes}.values())
 
     def config(self, found: dict[str, list[dict[str, Any]]]) -> str:
         """The whole haproxy.cfg."""

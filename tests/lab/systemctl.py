@@ -64,6 +64,8 @@ def says_ready(notify: socket.socket) -> bool:
 
 def stop(name: str, unit: Mapping[str, str]) -> None:
     """Ask the main process to end, and wait until it has."""
+    if not place(name).exists():
+        return
     pid = int(place(name).read_text())
     number = signal.Signals[unit.get("KillSignal", "SIGTERM")]
     with suppress(ProcessLookupError):
@@ -95,6 +97,8 @@ def main(verb: str, *names: str) -> None:
             case "restart":
                 stop(name, unit)
                 start(name, unit)
+            case "reload" if not place(name).exists():
+                sys.exit(f"{name} does not run")
             case "reload":
                 pid = place(name).read_text()
                 subprocess.run(["sh", "-c", unit["ExecReload"]], env=os.environ | {"MAINPID": pid}, check=True)

@@ -49,7 +49,7 @@ class Balancing(Machine):
         self.web, self.tcp, self.front, self.stats = (ports.free() for _ in range(4))
         programs = {"haproxy": haproxy("2.6"), "synapse": LAB / "synapse.py"}
         env = {"LONGSHORE_ADMIN_BIND": f"127.0.0.1:{ports.free()}", "LONGSHORE_HAPROXY_BINARY": str(haproxy(series))}
-        super().__init__(programs=programs, swaps={}, env=env)
+        super().__init__(programs=programs, env=env)
         self.put("etc/synapse.conf.json", json.dumps(self._file(zookeeper), indent=2))
         self.unit("haproxy", DEBIAN)
         self.unit("synapse", SYNAPSE)
