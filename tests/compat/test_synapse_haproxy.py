@@ -39,6 +39,11 @@ SECTIONS = {"listen stats :3212": ["mode http", "stats enable"]}
             id="A2 haproxy service: bind_options",
         ),
         pytest.param(
+            {"port": None, "bind_address": "/run/a.sock", "bind_options": "mode 666"},
+            {"listen": "unix@/run/a.sock", "raw": {"bind": "mode 666"}},
+            id="A2 haproxy service: bind_options of a socket",
+        ),
+        pytest.param(
             {"server_options": "check inter 2s rise 3 fall 2 cookie %{name}"},
             {"raw": {"server": "check inter 2s rise 3 fall 2 cookie %{name}"}},
             id="A2 haproxy service: server_options",
@@ -123,6 +128,9 @@ def test_a_service_without_port_is_a_backend_only(tmp_path: Path) -> None:
         ),
         pytest.param(
             {"server_port_override": 81}, "is called backend_port_override", id="A2 haproxy service: deprecated"
+        ),
+        pytest.param(
+            {"backend": ["cookie SRV insert"]}, "before 3.0 makes", id="A2 haproxy service: cookie_value_method, 2.6"
         ),
     ],
 )

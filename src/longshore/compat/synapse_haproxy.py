@@ -102,6 +102,7 @@ def modernized(
 ) -> list[At]:
     """Lines as today's HAProxy takes them, with a note for each that had to be said otherwise. `mode` is no line."""
     found: list[At] = []
+    is_line = section not in ("bind", "server")  # `mode` among the words of a `bind` is that of a socket
     for index in haproxy_lines.in_order([str(line.value) for line in lines]):
         line = lines[index]
         try:
@@ -111,7 +112,7 @@ def modernized(
             continue
         if note:
             told.note(line.place, note, steps=(*steps, len(found)) if steps else None)
-        found += [At(each, line.place) for each in modern if each.split()[0] != "mode"]
+        found += [At(each, line.place) for each in modern if not (is_line and each.split()[0] == "mode")]
     return found
 
 
@@ -140,6 +141,8 @@ def _raw(given: Given, service: str, frontend: list[At], backend: list[At], mode
     cookies = (*whole.defaults, *(str(line.value) for line in backend))
     if mode != "tcp" and any(line.split()[:1] == ["cookie"] for line in cookies):
         raw["cookie"] = At(method or "name", given.place("cookie_value_method"))
+        what = "HAProxy before 3.0 makes the cookies' values itself: visitors are given a server anew, once"
+        given.note("cookie_value_method", what, steps=("raw", "cookie"))
     return raw
 
 
