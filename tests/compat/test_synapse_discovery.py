@@ -225,6 +225,7 @@ def test_a_method(tmp_path: Path, discovery: Any, keys: Any, service: Any, sourc
         pytest.param(
             DOCKER | {"check_interval": 15}, "check_interval: is not needed", id="A2 discovery docker: check_interval"
         ),
+        pytest.param(DOCKER, "containers that do not publish it", id="A2 discovery docker: container_port"),
         pytest.param(
             NAMES | {"check_interval": 30}, "check_interval: is not needed", id="A2 discovery dns: check_interval"
         ),

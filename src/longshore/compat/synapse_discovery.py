@@ -57,6 +57,8 @@ def _docker(given: Given, asked: Asked) -> Found:
     if asked.port is not None:
         what = "backend_port_override: is passed over: each container is reached at its own port"
         given.told.note(asked.port.place, what)
+    what = "containers that do not publish it count as well, where their network can be reached"
+    given.note("container_port", what, "label those that shall not with longshore.enable=false", ("from", "port"))
     image = At(given.text("image_name"), given.place("image_name"))
     port = At(given.port("container_port"), given.place("container_port"))
     found = Found()
