@@ -45,7 +45,7 @@ SECTIONS = {"listen stats :3212": ["mode http", "stats enable"]}
         ),
         pytest.param(
             {"server_options": "check inter 2s rise 3 fall 2 cookie %{name}"},
-            {"raw": {"server": "check inter 2s rise 3 fall 2 cookie %{name}"}},
+            {"raw": {"server": "check inter 2s rise 3 fall 2 cookie %{server}"}},
             id="A2 haproxy service: server_options",
         ),
         pytest.param(

@@ -193,6 +193,7 @@ def test_words_that_the_two_ways_read_differently_are_never_sent_at_runtime() ->
         ("check addr %{host} port %{port}", "check addr 10.0.0.1 port 80"),
         ("weight 3 check weight 7", "check"),
         ("observe-%{name}", "observe-n1"),
+        ("cookie %{server}", "cookie n1_10.0.0.1:80"),
     ],
 )
 def test_words_of_servers_are_filled_in(words: str, definition: str) -> None:

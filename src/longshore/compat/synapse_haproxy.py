@@ -128,7 +128,7 @@ def _raw(given: Given, service: str, frontend: list[At], backend: list[At], mode
         if modern := modernized(lines, side, given.told, mode, ("raw", side)):
             raw[side] = modern
     for ours, theirs in (("bind", "bind_options"), ("server", "server_options")):
-        words = At(given.text(theirs).strip(), given.place(theirs))
+        words = At(given.text(theirs).strip().replace("%{name}", "%{server}"), given.place(theirs))
         if ours == "bind" and not listens:
             continue
         said = [words] if words.value else []

@@ -24,7 +24,7 @@ SECTIONS = frozenset(
 )
 """The words that begin a section (configuration manual, 2.1 to 12; 2.6 to 3.4)."""
 BY_US = ("daemon", "master-worker", "nbproc", "pidfile")  # what would take HAProxy out of longshore's hands
-PLACEHOLDERS = ("host", "port", "name")
+PLACEHOLDERS = ("host", "port", "name", "server")
 OURS = ("s:", "slot:", "longshore:", "frontends:", "raw:", "p-", "listen-", "tcp-")  # names that longshore gives
 
 
@@ -67,7 +67,9 @@ def server_words(value: str) -> str:
     checked = line(value)
     for found in re.findall(r"%\{([^}]*)\}", checked):
         if found not in PLACEHOLDERS:
-            raise RefusedError(f"%{{{shown(found)[1:-1]}}} is not known", "write %{host}, %{port} or %{name}")
+            raise RefusedError(
+                f"%{{{shown(found)[1:-1]}}} is not known", "write %{host}, %{port}, %{name} or %{server}"
+            )
     if "disabled" in checked.split():
         raise RefusedError('"disabled" is not said here', "take endpoints out with `longshore drain`")
     return checked
@@ -130,7 +132,7 @@ class ServiceRaw(Section):
     """Words behind the address of its `bind`: "ssl crt /etc/ssl/x.pem"."""
     server: Annotated[str, AfterValidator(server_words)] | None = None
     """Words of each server, in place of those that longshore makes of the check: "check inter 2s rise 3 fall 2".
-    `%{host}`, `%{port}` and `%{name}` are those of the endpoint."""
+    `%{host}`, `%{port}` and `%{name}` are those of the endpoint, `%{server}` is `name_host:port`."""
     cookie: Literal["name", "hash"] | None = None
     """What stands behind the word `cookie` of each server: `name_host:port`, or its SHA-1."""
     mode: Literal["http", "tcp"] | None = None

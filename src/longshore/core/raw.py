@@ -27,7 +27,7 @@ class Raw:
     frontend: tuple[Line, ...] = ()  # of the frontend of its own
     backend: tuple[Line, ...] = ()
     bind: Line = Line()  # words behind each address of its frontend
-    server: Line = Line()  # words of each server; %{host}, %{port} and %{name} are filled in
+    server: Line = Line()  # words of each server; %{host}, %{port}, %{name} and %{server} are filled in
     cookie: Literal["", "name", "hash"] = ""  # what stands behind `cookie` of each server
     routed: bool = True  # False: only other raw lines lead there
     mode: Literal["http", "tcp"] = "http"  # where no address of its own says it: of one that is not routed

@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from longshore.core import quote
 from longshore.core.capabilities import Capabilities
+from longshore.core.grouping import tidy
 from longshore.core.model import Endpoint, Service
 from longshore.core.places import joined
 from longshore.core.raw import Line, RawBackend, RawFrontend
@@ -98,11 +99,16 @@ def server_words(
 def cookie_value(service: Service, endpoint: Endpoint) -> str:
     """What Synapse and SmartStack write behind `cookie`: `name_host:port`, or its SHA-1 in hexadecimal digits."""
     assert service.raw
-    place = joined(endpoint.address, endpoint.port)
-    name = place if endpoint.name in ("", place) else f"{endpoint.name}_{place}"
+    name = _synapse_name(endpoint)
     if service.raw.cookie == "hash":
         return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
     return _plain(name)
+
+
+def _synapse_name(endpoint: Endpoint) -> str:
+    """What Synapse calls a server."""
+    place = joined(endpoint.address, endpoint.port)
+    return place if endpoint.name in ("", place, tidy(place)) else f"{endpoint.name}_{place}"
 
 
 def at_runtime(options: str) -> bool:
@@ -129,6 +135,7 @@ def _filled(word: str, endpoint: Endpoint | None) -> str:
     if endpoint is None:
         raise ValueError(f"{word} cannot be filled in: HAProxy finds the endpoints of this service itself")
     named = {"host": endpoint.address, "port": str(endpoint.port), "name": endpoint.name}
+    named["server"] = _synapse_name(endpoint)
     for name, value in named.items():
         word = word.replace(f"%{{{name}}}", _plain(value))
     return word
