@@ -1,7 +1,8 @@
 """The page docs/migrate/coverage.md: what the forerunners could do, what becomes of it, and the tests that prove it.
 
 The rows stand in forerunners.toml beside this file. A test says by its id which row it is about: "A2 docker:
-image_name" belongs to the row "docker" of the forerunner with the prefix A2; the longest row that fits counts.
+image_name" belongs to the row "docker" of the forerunner with the prefix A2; the longest row that fits counts. Or it
+says so in a comment above it: "# A2 docker: image_name".
 
     python -m tests.docs.coverage    writes the page
 """
@@ -80,6 +81,20 @@ def collected() -> list[tuple[str, str, str]]:
     return [(m["file"], m["test"], m["id"].replace("\\xa7", "§")) for m in lines if m]
 
 
+def commented() -> list[tuple[str, str, str]]:
+    """Find the comments above tests: file, test and what the comment says."""
+    found = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        said: list[str] = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if mark := re.fullmatch(r"# ((?:A[2-5]|§11) .+)", line):
+                said.append(mark[1])
+            elif test := re.match(r"(?:async )?def (test_\w+)", line):
+                found += [(str(path.relative_to(ROOT)), test[1], each) for each in said]
+                said = []
+    return found
+
+
 def assign(sections: list[Forerunner], cases: list[tuple[str, str, str]]) -> list[str]:
     """Give each row its tests; returns the ids that belong to no row."""
     strays = []
@@ -113,7 +128,9 @@ def page(sections: list[Forerunner]) -> str:
 def made() -> tuple[str, list[str]]:
     """The page as it should be, and what is wrong with rows and tests."""
     sections = forerunners()
-    wrong = [f"belongs to no row of forerunners.toml: {stray}" for stray in assign(sections, collected())]
+    wrong = [
+        f"belongs to no row of forerunners.toml: {stray}" for stray in assign(sections, [*collected(), *commented()])
+    ]
     wrong += [f"{s.name}: no test has the row {r.key!r}" for s in sections for r in s.rows if not r.tests]
     return page(sections), wrong
 
