@@ -201,6 +201,13 @@ def test_words_of_servers_are_filled_in(words: str, definition: str) -> None:
     assert server.options.removeprefix("pool-conn-name var(txn.fresh) ") == definition
 
 
+@pytest.mark.parametrize("name", ["", "10.0.0.1:80", "10.0.0.1-80"])
+def test_who_has_no_name_goes_by_the_address(name: str) -> None:
+    said = Raw("node", server=Line("cookie %{server}"))
+    server = server_of(replace(WEB, raw=said), replace(A, name=name), NEW)
+    assert server.options.endswith("cookie 10.0.0.1:80")
+
+
 def test_the_last_weight_that_is_said_counts() -> None:
     said = Raw("node", server=Line("weight 3 check weight 7"))
     assert server_of(replace(WEB, raw=said), A, NEW).weight == 7
