@@ -180,6 +180,7 @@ TRANSLATED = (
     Old("tune.chksize", "global", "tune.chksize 32768", ("tune.bufsize 32768",)),
     Old("tune.chksize", "global", "tune.chksize 8192", ()),
     Old("debug", "global", "debug", ()),
+    Old("debug", "global", "quiet", ()),
     Old("daemon", "global", "daemon", ()),
     Old("daemon", "global", "pidfile /run/haproxy.pid", ()),
     Old("master-worker", "global", "master-worker", ()),

@@ -74,6 +74,7 @@ def test_without_any_there_is_nothing(written: Written) -> None:
         ('haproxy: {raw: {global: ["a\\nb"]}}', "holds a line end"),
         ('haproxy: {raw: {global: ["backend x"]}}', '"backend" begins a section; write whole sections into'),
         ('haproxy: {raw: {global: [".if 1"]}}', "is a condition of the whole file"),
+        ('haproxy: {raw: {global: ["quiet"]}}', '"quiet" is not said here; longshore starts HAProxy'),
         ('haproxy: {raw: {global: ["daemon"]}}', '"daemon" is not said here; longshore starts HAProxy'),
         ('haproxy: {raw: {defaults: ["mode tcp"]}}', '"mode tcp" is not said here; say `listen` (HTTP) or `tcp`'),
         ('haproxy: {raw: {sections: {"stats": []}}}', "begins no section of HAProxy"),

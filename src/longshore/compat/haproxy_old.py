@@ -238,6 +238,7 @@ OLD: dict[tuple[str, str], Translate] = {
     ("global", "nbproc"): nbproc,
     ("global", "tune.chksize"): chksize,
     ("global", "debug"): gone("debug is left out: it is an option of the command line"),
+    ("global", "quiet"): gone("quiet is left out: what HAProxy refuses could not be said"),
     ("global", "daemon"): gone(f"daemon is left out: {_BY_US}"),
     ("global", "master-worker"): gone(f"master-worker is left out: {_BY_US}, as master and worker"),
     ("global", "pidfile"): gone(f"pidfile is left out: {_BY_US}"),

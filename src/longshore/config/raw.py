@@ -23,7 +23,7 @@ SECTIONS = frozenset(
     }
 )
 """The words that begin a section (configuration manual, 2.1 to 12; 2.6 to 3.4)."""
-BY_US = ("daemon", "master-worker", "nbproc", "pidfile")  # what would take HAProxy out of longshore's hands
+BY_US = ("daemon", "master-worker", "nbproc", "pidfile", "quiet")  # what would take HAProxy out of longshore's hands
 PLACEHOLDERS = ("host", "port", "name", "server")
 OURS = ("s:", "slot:", "longshore:", "frontends:", "raw:", "p-", "listen-", "tcp-")  # names that longshore gives
 
