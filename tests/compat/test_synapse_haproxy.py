@@ -258,6 +258,19 @@ def test_what_is_said_in_vain_for_all(tmp_path: Path, key: str, value: Any) -> N
     assert [note for note in found.notes if f"haproxy.{key}: " in note]
 
 
+@pytest.mark.parametrize("key", [pytest.param("use_nerve_weights", id="A2 haproxy: use_nerve_weights, server_options")])
+def test_a_weight_for_all_servers_goes_before_those_of_entries(tmp_path: Path, key: str) -> None:
+    said = {"port": 80, "server_options": "check weight 5"}
+    assert "its weight counts for every server" in "\n".join(
+        web(tmp_path, ENSEMBLE, haproxy=said, top={key: True}).notes
+    )
+    assert "its weight counts" not in "\n".join(web(tmp_path, ENSEMBLE, haproxy=said).notes)
+
+
+def test_what_is_wrong_is_said_once(tmp_path: Path) -> None:
+    assert len(web(tmp_path, ENSEMBLE, top={"global": [{}], "use_nerve_weights": "maybe"}).problems) == 2
+
+
 def test_nobody_is_not_become(tmp_path: Path) -> None:
     found = web(tmp_path, ENSEMBLE, top={"global": ["uid 3999999"]})
     assert not found.problems

@@ -49,8 +49,9 @@ class Told:
     notes: list[ConfigProblem] = field(default_factory=list)
 
     def refuse(self, place: Place, what: str, hint: str = "") -> None:
-        """Say what cannot be used."""
-        self.problems.append(ConfigProblem(place, what, self.steps, hint))
+        """Say what cannot be used, once."""
+        if (problem := ConfigProblem(place, what, self.steps, hint)) not in self.problems:
+            self.problems.append(problem)
 
     def note(self, place: Place, what: str, hint: str = "", steps: Path | None = None) -> None:
         """Say what means something else than it did; `steps` are below those that all this is about."""

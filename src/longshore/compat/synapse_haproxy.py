@@ -39,6 +39,7 @@ class Whole:
     defaults: tuple[str, ...] = ()
     shared: bool = False  # whether there is a shared frontend
     unverified: bool = False  # whether it says `ssl-server-verify none`
+    weighed: bool = False  # whether it says `use_nerve_weights`
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ def proxied(given: Given, service: str, whole: Whole) -> Proxy:
     proxy.said |= _first_check(backend)
     proxy.said["raw"] = At(raw, given.place())
     proxy.shared = _shared(given, whole) if not proxy.disabled else []
-    _notes(given)
+    _notes(given, whole)
     return proxy
 
 
@@ -199,7 +200,10 @@ def _shared(given: Given, whole: Whole) -> list[At]:
     return modernized(lines, "frontend", given.told)
 
 
-def _notes(given: Given) -> None:
+def _notes(given: Given, whole: Whole) -> None:
+    if whole.weighed and "weight" in given.text("server_options").split():
+        what = "its weight counts for every server; Synapse took that of the entry, with use_nerve_weights"
+        given.note("server_options", what, "leave the weight out", ("raw", "server"))
     if given.one_of("backend_order", *ORDERS):
         what = "servers stand in the order in which they were found: they come and go without a reload"
         given.note("backend_order", what, "only `balance first` depends on it")

@@ -78,7 +78,9 @@ def process(given: Given, *, root: bool) -> tuple[dict[str, Any], Whole]:
         raw["sections"] = sections
     address = At(given.text("bind_address"), given.place("bind_address")) if "bind_address" in given else None
     unverified = any(str(line.value).split() == ["ssl-server-verify", "none"] for line in given.texts("global"))
-    return said | ({"raw": raw} if raw else {}), Whole(address, plain, "shared_frontend" in given, unverified)
+    return said | ({"raw": raw} if raw else {}), Whole(
+        address, plain, "shared_frontend" in given, unverified, given.flag("use_nerve_weights")
+    )
 
 
 def _global(given: Given, *, root: bool) -> tuple[dict[str, Any], dict[str, Any]]:
