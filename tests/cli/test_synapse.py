@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
 
 FILE = Path(__file__).parents[2] / "examples" / "synapse" / "synapse.conf.json"
@@ -35,6 +37,20 @@ def test_what_is_set_aside_is_a_problem_and_the_rest_is_rendered(tmp_path: Path,
     for line in ("chroot /var/lib/haproxy", "bind 127.0.0.1:8080", "http-check expect string Hello"):
         assert line in ended.out
     assert 'did you mean "docker"?' in ended.err
+
+
+@pytest.mark.parametrize("variable", [pytest.param("SYNAPSE_CONFIG", id="A2 SYNAPSE_CONFIG")])
+def test_its_environment_names_it_where_no_other_is_said(
+    variable: str, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(FILE))
+    assert command("check").out.splitlines()[-1] == f"{FILE}: fine"
+    assert "bind 127.0.0.1:8080" in command("render", "--haproxy", "2.6").out
+    ours = tmp_path / "ours.yaml"
+    ours.write_text("frontends: {http: ':8080'}\n")
+    assert command("check", "--config", str(ours)).out.splitlines()[-1] == f"{ours}: fine"
+    monkeypatch.setenv("ETCD_HOST", "10.0.0.1:2379")
+    assert command("check", "--docker-discover").out.splitlines()[-1] == "--docker-discover: fine"
 
 
 def test_only_one_configuration_can_be_read(tmp_path: Path, command: Command) -> None:

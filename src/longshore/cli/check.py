@@ -14,8 +14,8 @@ from longshore.agent.certificates import Certificates
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE
 from longshore.cli.forerunners import (
+    by_environment,
     docker_discover_reader,
-    nerve_by_environment,
     nerve_reader,
     reading,
     registrar_readers,
@@ -67,12 +67,14 @@ def check(
     Needs no engine, no HAProxy and no root; lines of your own (raw) are judged by HAProxy where there is one. Ends
     with 1 if there is any problem.
     """
+    others = (config, nerve, docker_discover, docker_register, registrator is not None)
+    synapse = by_environment("SYNAPSE_CONFIG", synapse, os.environ, *others)
     foreign = {
         "--synapse": synapse_reader(synapse, os.environ),
         "--docker-discover": docker_discover_reader(docker_discover, os.environ),
         **registrar_readers(os.environ, docker=docker_register, arguments=registrator),
     }
-    nerve = nerve_by_environment(nerve, os.environ, config, *foreign.values())
+    nerve = by_environment("NERVE_CONFIG", nerve, os.environ, config, *foreign.values())
     foreign |= nerve_reader(nerve, os.environ, instance=instance_id, overlay=config_overlay)
     loaded = reading(config, os.environ, foreign)()
     given = next((Path(option) for option, reader in foreign.items() if reader), None)

@@ -73,9 +73,9 @@ def nerve_reader(
     return {"--nerve": reader}
 
 
-def nerve_by_environment(path: Path | None, environ: Mapping[str, str], *others: object) -> Path | None:
-    """What --nerve names, else $NERVE_CONFIG if no other configuration is said."""
-    said = environ.get("NERVE_CONFIG")
+def by_environment(variable: str, path: Path | None, environ: Mapping[str, str], *others: object) -> Path | None:
+    """What the option names, else the forerunner's own variable if no other configuration is said."""
+    said = environ.get(variable)
     if path is None and said and not any(others) and not environ.get("LONGSHORE_CONFIG"):
         return Path(said)
     return path

@@ -18,7 +18,8 @@ Synapse = Annotated[
     Path | None,
     Parameter(
         name="--synapse",
-        help="Read Synapse's configuration in place of one of ours: its file, or the folder with its files.",
+        help="Read Synapse's configuration in place of one of ours: its file, or the folder with its files. "
+        "Default: $SYNAPSE_CONFIG, where no other configuration is said.",
     ),
 ]
 DockerDiscover = Annotated[

@@ -22,7 +22,7 @@ from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.check import check
 from longshore.cli.ending import FINDING, FINE, USAGE, End
-from longshore.cli.forerunners import nerve_by_environment, nerve_reader, reading, registrar_readers, tell_notes
+from longshore.cli.forerunners import by_environment, nerve_reader, reading, registrar_readers, tell_notes
 from longshore.cli.options import ConfigFile, DockerRegister, Nerve, NerveInstance, NerveOverlay, Registrator
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.config import ConfigError, Loaded
@@ -71,7 +71,7 @@ def register(
         environ["LONGSHORE_STATE_DIR"] = str(state_dir.absolute())
 
     readers = registrar_readers(environ, docker=docker_register, arguments=registrator)
-    nerve = nerve_by_environment(nerve, environ, config, *readers.values())
+    nerve = by_environment("NERVE_CONFIG", nerve, environ, config, *readers.values())
     readers |= nerve_reader(nerve, environ, instance=instance_id, overlay=config_overlay)
     if nerve and environ.get("NERVE_CHECK_CONFIG"):  # as Nerve's -k
         return check(nerve=nerve, instance_id=instance_id, config_overlay=config_overlay)

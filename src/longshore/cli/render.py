@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE, USAGE, End
-from longshore.cli.forerunners import docker_discover_reader, reading, synapse_reader
+from longshore.cli.forerunners import by_environment, docker_discover_reader, reading, synapse_reader
 from longshore.cli.offline import gather
 from longshore.cli.options import AsJson, ConfigFile, DockerDiscover, Snapshot, Synapse
 from longshore.cli.rendered import rendered
@@ -46,6 +46,7 @@ def render(
     Problems are on stderr, and make it end with 1; what is not concerned is rendered all the same.
     """
     caps = _capabilities(haproxy)
+    synapse = by_environment("SYNAPSE_CONFIG", synapse, os.environ, config, docker_discover)
     try:
         foreign = {
             "--synapse": synapse_reader(synapse, os.environ),

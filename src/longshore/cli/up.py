@@ -21,7 +21,7 @@ from longshore.agent.life import Life
 from longshore.agent.report import Refused
 from longshore.cli import logs
 from longshore.cli.ending import FINDING, FINE, End
-from longshore.cli.forerunners import docker_discover_reader, reading, synapse_reader, tell_notes
+from longshore.cli.forerunners import by_environment, docker_discover_reader, reading, synapse_reader, tell_notes
 from longshore.cli.notify import Notify
 from longshore.cli.options import ConfigFile, DockerDiscover, Synapse
 from longshore.cli.telling import tell_journal, tell_problems
@@ -71,6 +71,7 @@ def up(
     if share_ports:
         environ["LONGSHORE_HAPROXY_SHARE_PORTS"] = "true"
 
+    synapse = by_environment("SYNAPSE_CONFIG", synapse, environ, config, docker_discover)
     foreign = {
         "--synapse": synapse_reader(synapse, environ),
         "--docker-discover": docker_discover_reader(docker_discover, environ),
