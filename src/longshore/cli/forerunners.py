@@ -84,4 +84,4 @@ def by_environment(variable: str, path: Path | None, environ: Mapping[str, str],
 def tell_notes(loaded: Loaded) -> None:
     """Log what a forerunner's configuration says in other words than ours."""
     for note in loaded.notes:
-        log.warning(note.text, where=str(note.place), **({"hint": note.hint} if note.hint else {}))
+        log.info(note.text, where=str(note.place), **({"hint": note.hint} if note.hint else {}))

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE, USAGE, End
 from longshore.cli.import_check import Comparison, compare
-from longshore.cli.import_text import MADE, as_yaml
+from longshore.cli.import_text import as_yaml
 from longshore.cli.options import AsJson, NerveInstance, NerveOverlay, Snapshot
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, plural, say, say_json
@@ -129,6 +129,8 @@ def _import(source: str, reader: Foreign, way: Way) -> int:
     text = as_yaml(data, source, notes, loaded.set_aside)
     if way.check:
         _compared(compare(loaded, _read_again(text), way.snapshot), way)
+        if left := len({problem.service for problem in loaded.set_aside}) and not way.as_json:
+            say(f"left out: {plural(left, 'service')}")
     elif way.as_json:
         answer = {"config": data, "notes": list(map(str, notes)), "problems": list(map(str, loaded.set_aside))}
         say_json(answer)
@@ -192,6 +194,6 @@ def _compared(found: Comparison, way: Way) -> None:
 
 
 def _write(out: Path, text: str) -> None:
-    if out.exists() and not out.read_text("utf-8", "replace").startswith(MADE):
-        raise End(FINDING, f"{out} exists already, and longshore import did not make it", "name another file")
+    if out.exists():
+        raise End(FINDING, f"{out} exists already", "name another file, or remove it: somebody may have changed it")
     out.write_text(text, encoding="utf-8")
