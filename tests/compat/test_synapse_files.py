@@ -95,7 +95,9 @@ def test_a_folder_that_makes_no_sense(tmp_path: Path, files: dict[str, Any], sai
         pytest.param('{"a": <%= x %>}', ":1:7: holds ERB (`<%`), which is a program in Ruby", id="A2 ERB"),
         pytest.param('{"discovery": {}}', ":1:1: is one service, expected", id="a service in place of all"),
         pytest.param(
-            '{"services": {}, "haproxi": {}}', ':1:18: haproxi is no key of it; did you mean "haproxy"?', id="unknown"
+            '{"services": {}, "haproxi": {}}',
+            ':1:18: haproxi is not a key that is known here; did you mean "haproxy"?',
+            id="unknown",
         ),
         pytest.param('{"services": {}, "nginx": {}}', "longshore drives HAProxy only", id="another generator"),
         pytest.param('{"services": []}', "services must be a mapping, not a list", id="services"),
@@ -218,6 +220,9 @@ def test_json_with_tabs_and_merge_keys_of_yaml(tmp_path: Path) -> None:
         ),
         pytest.param(
             {"discovery": ENSEMBLE, "default_servers": [{"host": "a"}]}, "[0].port is missing", id="default port"
+        ),
+        pytest.param(
+            {"discovery": DOCKER | {"servers": [{"host": "10.0.0.1:2375"}]}}, "is a key of its own", id="engine's port"
         ),
         pytest.param({"discovery": ENSEMBLE, "haproxy": {"port": "http"}}, "haproxy.port must be", id="port"),
         pytest.param({"discovery": ENSEMBLE, "haproxy": {"port": None}}, "needs a bind_address", id="port null"),

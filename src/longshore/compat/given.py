@@ -102,7 +102,7 @@ class Given:
             if key not in names:
                 hint = (hints or {}).get(key) or suggestion(key, [name.replace("_", "-") for name in names])
                 place = self.place(key, key=True)
-                self.told.refuse(place, f"{self.called(key)} is no key of it", hint.replace("-", "_"))
+                self.told.refuse(place, f"{self.called(key)} is not a key that is known here", hint.replace("-", "_"))
 
     def text(self, key: str, default: str = "") -> str:
         """A text; numbers are taken as they were meant."""

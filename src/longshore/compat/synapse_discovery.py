@@ -6,6 +6,7 @@ ZooKeeper and DNS are not needed. Those of APIs that tell nothing (Marathon, EC2
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -67,6 +68,9 @@ def _docker(given: Given, asked: Asked) -> Found:
         if not server.needs("host", hint="the machine whose engine is asked"):
             continue
         host, number = server.text("host"), server.port("port") or ENGINE_PORT
+        if re.fullmatch(r"[^:\[\]]+:[0-9]+", host):
+            server.refuse("host", f"{shown(host)} contains a port", "the engine's port is a key of its own: port")
+            continue
         where = At(f"tcp://{joined(ip(host.strip('[]')) or host, number)}", server.place("host"))
         source = asked.sources.named("docker", host, server.place("host"), {"host": where})
         item = {"source": At(source, server.place("host")), "image": image, "port": port}
