@@ -153,7 +153,7 @@ def test_json_with_tabs_and_merge_keys_of_yaml(tmp_path: Path) -> None:
     ).problems
     text = "x: &b {method: base}\nservices: {web: {discovery: {<<: *b}}}\n"
     found = result(put(tmp_path / "b.yaml", text))
-    assert [each for each in found.problems if "x is no key" not in each] == []
+    assert [each for each in found.problems if "x is not a key" not in each] == []
 
 
 @pytest.mark.parametrize(
