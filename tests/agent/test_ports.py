@@ -52,7 +52,7 @@ def test_a_shared_address_is_left_out_until_it_may_be_joined() -> None:
     ports = Ports(lambda _: [shared])
     assert ports.look([OWN], (), frozenset(), 0.0) == {":8080": "haproxy (pid 7)"}
     assert ports.problems([OWN], ()) == ()
-    ports.joins = True
+    ports.joins.add(":8080")
     assert ports.look([OWN], (), frozenset(), 1.0) == {}
     assert ports.shared == {":8080": "haproxy (pid 7)"}
     ports.look([OWN], (), frozenset({":8080"}), 2.0)
@@ -74,5 +74,5 @@ def test_a_section_of_the_operator_s_own_joins_with_all_others() -> None:
     ports = Ports(lambda asked: [shared] if ":8080" in asked else [])
     ports.look([], (), frozenset(), 0.0, own=addresses(raw), starting=True)
     assert [line.text for line in ports.joined(raw).sections[0].lines] == ["bind 127.0.0.1:9 name x", "stats enable"]
-    ports.joins = True
+    ports.joins.add(":8080")
     assert ports.joined(raw) is raw

@@ -53,14 +53,32 @@ def test_what_is_shared_is_joined_when_all_is_ready_and_settled_when_it_was_take
     assert sharing.settled
     told.ports.shared = {":80": "haproxy (pid 7)"}
     sharing.note((), ready=False)
-    assert (sharing.waiting, sharing.settled, told.ports.joins) == ((":80",), False, False)
+    assert (sharing.waiting, sharing.settled, told.ports.joins) == ((":80",), False, set())
     sharing.note((), ready=True)
-    assert (told.rounds, told.ports.joins) == (1, True)
-    told.ports.shared = {}
-    sharing.note({":80"}, ready=True)
+    assert (told.rounds, told.ports.joins) == (1, {":80"})
+    sharing.note({":80"}, ready=True)  # the round that brought it: what it had found before still stands
     assert [each.state for each in sharing.addresses.values()] == ["beside"]
     assert not sharing.settled, "it is not taken over yet"
     assert told.journal == [":80 is shared", ":80 is joined"]
+
+
+def test_each_address_is_joined_by_itself_and_what_comes_later_as_well() -> None:
+    told = Told()
+    sharing = told.sharing
+    told.ports.shared = {":80": "haproxy (pid 7)"}
+    sharing.note((), ready=True)
+    sharing.note({":80"}, ready=True)
+    told.ports.shared = {":81": "haproxy (pid 7)"}
+    sharing.note({":80"}, ready=True)
+    assert sharing.waiting == (":81",)
+    assert (told.rounds, told.ports.joins) == (2, {":81"})
+    told.ports.shared = {}  # HAProxy was reloaded for another reason meanwhile: it is ours by now
+    sharing.note({":80", ":81"}, ready=True)
+    assert [each.state for each in sharing.addresses.values()] == ["beside", "beside"]
+    assert not told.ports.joins
+    told.ports.shared = {":80": "haproxy (pid 7)"}  # ours ended, and the other one has it still
+    sharing.note({":81"}, ready=True)
+    assert sharing.waiting == (":80",)
 
 
 def test_a_port_that_became_free_meanwhile_is_simply_ours() -> None:
@@ -68,6 +86,6 @@ def test_a_port_that_became_free_meanwhile_is_simply_ours() -> None:
     told.ports.shared = {":80": "haproxy (pid 7)"}
     told.sharing.note((), ready=False)
     told.ports.shared = {}
-    told.sharing.note((), ready=False)
+    told.sharing.note({":80"}, ready=False)
     assert told.sharing.addresses == {}
     assert told.sharing.settled

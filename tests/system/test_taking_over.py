@@ -137,6 +137,33 @@ def test_what_is_not_ready_takes_nothing_over(engine: Engine, balance: Callable[
         second.close()
 
 
+def test_the_last_source_comes_late_and_knows_nothing(
+    engine: Engine, balance: Callable[..., Balancer], tmp_path: Path
+) -> None:
+    """No endpoint appears and nothing else happens either: it takes over all the same, at once."""
+    one = start(engine, "one", {})
+    services = {"web": {"host": "web.test", "endpoints": [f"{one.address}:8000"]}}
+    first = balance(engine=engine, config={"services": services})
+    first.serves("web.test", 1)
+    config = {"sources": {"docker": {"host": f"unix://{tmp_path}/docker.sock"}}, "services": services}
+    second = Balancer(port=first.port, config=config, options=SHARE)
+    try:
+        second.start(ready=False)
+        until(lambda: (second.state / "longshore.sock").exists(), what="it is there")
+        second.until(lambda status: status["haproxy"]["shared"], "it found who has the port")
+        with Load(port=first.port, host="web.test", rate=100, keep=False) as load:
+            load.more(50)
+            (tmp_path / "docker.sock").symlink_to(engine.socket)
+            assert second.command("wait", "--timeout", "20s").returncode == 0
+            assert shared(second) == ["taken over"]
+            load.more(50)
+            assert first.terminate() == 0
+            load.more(50)
+        assert load.report.lost == 0, load.report
+    finally:
+        second.close()
+
+
 def test_without_the_option_it_refuses_and_a_stranger_that_does_not_share_is_refused_with_it(
     engine: Engine, balance: Callable[..., Balancer]
 ) -> None:

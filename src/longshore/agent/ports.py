@@ -1,6 +1,6 @@
 """Addresses that services or frontends ask for and that another program has: left out, said, and tried again.
 
-What another HAProxy has and shares is left out until `joins` says that it may be listened on: see `agent.sharing`.
+What another HAProxy has and shares is left out until it is among those that are joined: see `agent.sharing`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Ports:
         self._busy = busy
         self.taken: dict[str, str] = {}  # address -> who has it
         self.shared: dict[str, str] = {}  # address -> who has it and would share it
-        self.joins = False  # whether addresses that are shared are listened on
+        self.joins: set[str] = set()  # those of them that are to be listened on all the same
         self._looked: dict[str, float] = {}
 
     def look(
@@ -64,7 +64,7 @@ class Ports:
     @property
     def out(self) -> dict[str, str]:
         """The addresses that are not listened on now, with who has them."""
-        return self.taken if self.joins else {**self.taken, **self.shared}
+        return {**self.taken, **self._left()}
 
     def free(self, frontends: tuple[Frontend, ...]) -> tuple[Frontend, ...]:
         """The frontends, as far as their addresses can be had."""
@@ -75,7 +75,7 @@ class Ports:
 
     def joined(self, raw: RawProcess) -> RawProcess:
         """The operator's own sections, as far as they may listen where others do."""
-        return raw if self.joins else without(raw, self.shared)
+        return without(raw, self._left())
 
     def problems(self, services: Iterable[Service], frontends: Iterable[Frontend]) -> tuple[Problem, ...]:
         """What people must know of the taken addresses."""
@@ -93,3 +93,6 @@ class Ports:
             for where, address, service in wanted
             if address in self.taken
         )
+
+    def _left(self) -> dict[str, str]:
+        return {address: who for address, who in self.shared.items() if address not in self.joins}

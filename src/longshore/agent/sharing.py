@@ -44,12 +44,13 @@ class Sharing:
         self.addresses: dict[str, SharedAddress] = {}
         self._ports, self._path, self._said, self._poke = ports, path, said, poke
         self._others: frozenset[str] = frozenset()  # sockets of others on ports that are ours too
+        self._fresh: set[str] = set()  # addresses that are joined, and not taken over yet as far as they can be
         self._joined = asyncio.Event()
 
     @property
     def settled(self) -> bool:
         """Whether every address that is shared is ours by now, as far as it can be."""
-        return not self.waiting and not self._joined.is_set()
+        return not self.waiting and not self._fresh
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -58,30 +59,31 @@ class Sharing:
 
     def note(self, listening: Collection[str], *, ready: bool) -> None:
         """After a round: ours listens there now. `ready`: all that is wanted would be served."""
-        shared = self._ports.shared
+        shared, joins = self._ports.shared, self._ports.joins
         for address, who in shared.items():
-            if address not in self.addresses and address not in listening:
+            if address not in listening and address not in self.waiting:
                 self.addresses[address] = SharedAddress(address, who, "waiting")
                 self._said(f"{address} is shared", f"{who} listens there; it is joined when everything is ready")
         for address in self.waiting:
-            if address in listening and address not in shared:
+            if address in listening and address in joins:
+                self._fresh.add(address)
                 self._joined.set()
                 self._said(f"{address} is joined", f"{self.addresses[address].by} listens there too")
                 self.addresses[address] = replace(self.addresses[address], state="beside")
-            elif address not in shared:
+            elif address in listening or address not in shared:
                 del self.addresses[address]  # its owner let go of it, or nobody wants it any more
-        if ready and self.waiting and not self._ports.joins:
-            self._ports.joins = True
+        joins.intersection_update(self.waiting)
+        if ready and (new := set(self.waiting) - joins):
+            joins.update(new)
             self._poke()
 
     async def watch(self) -> None:
         """Take over what was joined, and say when the others have gone. Endless."""
         while True:
-            if not self._others:
+            if not self._others and not self._fresh:
                 await self._joined.wait()
-            if self._joined.is_set():
+            if self._fresh:
                 await self._take_over()
-                self._joined.clear()
                 self._poke()
             await asyncio.sleep(LOOK)
             left = await asyncio.to_thread(takeover.still_there, self._others)
@@ -90,6 +92,8 @@ class Sharing:
             self._others = left
 
     async def _take_over(self) -> None:
+        fresh = frozenset(self._fresh)
+        self._joined.clear()
         found = await asyncio.to_thread(takeover.take_over, self._path)
         self._others = frozenset(inode for each in found for inode in each.others)
         await asyncio.sleep(SETTLE)
@@ -102,6 +106,7 @@ class Sharing:
                 why = "the kernel cannot give them all to us, or it listens on another address of the same port"
                 hint = "before you stop the other, set net.ipv4.tcp_migrate_req=1 (sysctl, Linux 5.14)"
                 self._said(f"new connections to {address} are divided", f"{why}; {hint}")
+        self._fresh -= fresh
 
     async def _alone(self) -> None:
         await asyncio.to_thread(takeover.let_go, self._path)
