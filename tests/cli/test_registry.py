@@ -192,6 +192,19 @@ def test_the_doctor_asks_a_host_that_only_registers_for_no_haproxy(
         assert any("only registers" in each["what"] for each in told["fine"]) is not judged
 
 
+def test_the_doctor_judges_a_forerunners_configuration(command: Command, tmp_path: Path) -> None:
+    """As `check` does: the file that is named, and what is left out of it."""
+    good = {"method": "zookeeper", "hosts": ["127.0.0.1:1"], "path": "/web"}
+    file, config = tmp_path / "synapse.conf.json", {"web": good, "bad": {"method": "pigeon"}}
+    services = {name: {"discovery": said, "haproxy": {"port": 1}} for name, said in config.items()}
+    file.write_text(json.dumps({"services": services, "haproxy": {}}))
+    told = json.loads(command("doctor", "--json", "--synapse", str(file), "--state-dir", str(tmp_path)).out)
+    assert {"where": "configuration", "what": str(file)} in told["fine"]
+    wrong = {each["where"]: each["what"] for each in told["findings"]}
+    assert any(where.startswith(f"{file}:1:") and "pigeon" in what for where, what in wrong.items())
+    assert any(where.startswith("zookeeper-127.0.0.1") for where in wrong)
+
+
 def test_the_doctor_ends_with_1_and_a_cure_for_each(
     registries: dict[str, Registry], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,14 +13,7 @@ from cyclopts import Parameter
 from longshore.agent.certificates import Certificates
 from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE
-from longshore.cli.forerunners import (
-    by_environment,
-    docker_discover_reader,
-    nerve_reader,
-    reading,
-    registrar_readers,
-    synapse_reader,
-)
+from longshore.cli.forerunners import any_forerunner
 from longshore.cli.offline import Offline, gather
 from longshore.cli.options import (
     AsJson,
@@ -67,17 +60,17 @@ def check(
     Needs no engine, no HAProxy and no root; lines of your own (raw) are judged by HAProxy where there is one. Ends
     with 1 if there is any problem.
     """
-    others = (config, nerve, docker_discover, docker_register, registrator is not None)
-    synapse = by_environment("SYNAPSE_CONFIG", synapse, os.environ, *others)
-    foreign = {
-        "--synapse": synapse_reader(synapse, os.environ),
-        "--docker-discover": docker_discover_reader(docker_discover, os.environ),
-        **registrar_readers(os.environ, docker=docker_register, arguments=registrator),
-    }
-    nerve = by_environment("NERVE_CONFIG", nerve, os.environ, config, *foreign.values())
-    foreign |= nerve_reader(nerve, os.environ, instance=instance_id, overlay=config_overlay)
-    loaded = reading(config, os.environ, foreign)()
-    given = next((Path(option) for option, reader in foreign.items() if reader), None)
+    loaded, name = any_forerunner(
+        config,
+        os.environ,
+        synapse=synapse,
+        nerve=nerve,
+        instance=instance_id,
+        overlay=config_overlay,
+        discover=docker_discover,
+        register=docker_register,
+        registrator=registrator,
+    )
     found = gather(loaded, snapshot) if loaded.valid else Offline()
     found.notes += (*missing_secrets(loaded.valid), *missing_certificates(loaded.valid)) if loaded.valid else ()
     found.notes += map(str, loaded.notes)
@@ -85,9 +78,9 @@ def check(
     found.notes += said
     problems = [*(p.as_problem() for p in (*loaded.problems, *loaded.set_aside)), *found.problems, *refused]
     if as_json:
-        say_json(_answer(synapse or nerve or given or loaded.path, loaded, found, problems, origins=origins))
+        say_json(_answer(name or loaded.path, loaded, found, problems, origins=origins))
     else:
-        _tell(synapse or nerve or given or loaded.path, loaded, found, problems, origins=origins)
+        _tell(name or loaded.path, loaded, found, problems, origins=origins)
     return FINDING if problems else FINE
 
 

@@ -161,7 +161,12 @@ COMMANDS: dict[str, Command] = {
         "longshore.cli.doctor:doctor",
         "Look",
         "Find trouble, and say the cure.",
-        ("longshore doctor", "longshore doctor compose.yaml", "longshore doctor --json | jq .findings"),
+        (
+            "longshore doctor",
+            "longshore doctor compose.yaml",
+            "longshore doctor --synapse /etc/synapse.conf.json",
+            "longshore doctor --json | jq .findings",
+        ),
     ),
     "check": Command(
         "longshore.cli.check:check",

@@ -73,6 +73,32 @@ def nerve_reader(
     return {"--nerve": reader}
 
 
+def any_forerunner(
+    config: Path | None,
+    environ: Mapping[str, str],
+    *,
+    synapse: Path | None,
+    nerve: Path | None,
+    instance: str,
+    overlay: Path | None,
+    discover: bool,
+    register: bool,
+    registrator: Sequence[str] | None,
+) -> tuple[Loaded, Path | None]:
+    """Read the configuration for commands that know all forerunners; and what to call it, if it is one of theirs."""
+    others = (config, nerve, discover, register, registrator is not None)
+    synapse = by_environment("SYNAPSE_CONFIG", synapse, environ, *others)
+    foreign = {
+        "--synapse": synapse_reader(synapse, environ),
+        "--docker-discover": docker_discover_reader(discover, environ),
+        **registrar_readers(environ, docker=register, arguments=registrator),
+    }
+    nerve = by_environment("NERVE_CONFIG", nerve, environ, config, *foreign.values())
+    foreign |= nerve_reader(nerve, environ, instance=instance, overlay=overlay)
+    given = next((Path(option) for option, reader in foreign.items() if reader), None)
+    return reading(config, environ, foreign)(), synapse or nerve or given
+
+
 def by_environment(variable: str, path: Path | None, environ: Mapping[str, str], *others: object) -> Path | None:
     """What the option names, else the forerunner's own variable if no other configuration is said."""
     said = environ.get(variable)

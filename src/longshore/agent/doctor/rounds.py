@@ -16,6 +16,7 @@ from longshore.config.ec2 import Ec2Source
 from longshore.config.engine import Engine
 from longshore.config.load import Loaded
 from longshore.config.marathon import MarathonSource
+from longshore.config.problems import ConfigProblem
 from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.config.sources import FileSource
 from longshore.core.model import Problem
@@ -48,8 +49,8 @@ async def examine(
         for finding in await asyncio.to_thread(compose.compose, compose_file, environ):
             yield finding
     progress("reading the configuration")
-    for problem in loaded.problems:
-        yield Finding(str(problem.place), problem.text, problem.hint)
+    for problem in map(ConfigProblem.as_problem, (*loaded.problems, *loaded.set_aside)):
+        yield Finding(problem.where, problem.what, problem.hint)
     if loaded.valid is None:
         return
     yield fine("configuration", str(loaded.path or "no file, so the defaults"))
