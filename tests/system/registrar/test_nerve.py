@@ -202,8 +202,8 @@ def test_one_check_of_several_takes_it_out(zookeeper: ZooKeeper, webs: list[Web]
         for each in (one, two):
             each.get("/fail?on")
             until(lambda: not nodes(zookeeper))
-            (lease,) = registrar.leases("web")
-            assert (lease["state"], lease["check"]) == ("out", "/health: status 503 instead of 200-399")
+            until(lambda: registrar.leases("web")[0]["state"] == "out")
+            assert registrar.leases("web")[0]["check"] == "/health: status 503 instead of 200-399"
             each.get("/fail?off")
             until(lambda: len(nodes(zookeeper)) == 1)
 
