@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from longshore.agent.report import PARTLY
 from longshore.cli.app import run
 
 
@@ -58,6 +59,13 @@ def test_the_balancer_is_well_when_it_is_ready(tmp_path: Path, status: int, code
         assert run(["health", "--state-dir", str(tmp_path)]) == code
         assert well(LONGSHORE_STATE_DIR=tmp_path).returncode == code
     assert asked == ["/readyz", "/readyz"]
+
+
+def test_a_service_that_is_set_aside_is_for_people_not_for_a_restart(tmp_path: Path) -> None:
+    """Whoever restarts what is not well would end the requests of all others, and mend nothing."""
+    with answering(tmp_path / "longshore.sock", 200, f"{PARTLY}\n"):
+        assert run(["health", "--state-dir", str(tmp_path)]) == 1
+        assert well(LONGSHORE_STATE_DIR=tmp_path).returncode == 0
 
 
 def test_a_socket_proxy_is_asked_for_its_engine(tmp_path: Path) -> None:

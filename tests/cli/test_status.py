@@ -59,6 +59,13 @@ def test_not_ready_is_1(agent: ServedAgent, command: Command) -> None:
     assert "not ready yet" in ended.out
 
 
+def test_a_service_that_is_not_served_is_1(agent: ServedAgent, command: Command) -> None:
+    agent.do(agent.fake.change(replace(STATUS, unserved=("node", "old"))))
+    ended = command("status")
+    assert ended.code == 1
+    assert "ready, but not served: node, old" in ended.out
+
+
 @pytest.mark.parametrize("broken", ["frontends: {http: {bond: 80}}\n", "sources: [\n"], ids=["wrong", "no YAML"])
 def test_a_configuration_with_problems_does_not_hide_the_agent(
     broken: str, agent: ServedAgent, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

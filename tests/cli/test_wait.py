@@ -50,6 +50,15 @@ def test_without_a_service_it_waits_until_longshore_is_ready(agent: ServedAgent,
     timer.join()
 
 
+def test_services_that_are_set_aside_are_waited_for_unless_others_are_asked_for(
+    agent: ServedAgent, command: Command
+) -> None:
+    agent.do(agent.fake.change(replace(STATUS, unserved=("node", "old"))))
+    ended = command("wait", "--timeout", "0")
+    assert (ended.code, "waited 0 s: not served: node, old" in ended.err) == (1, True)
+    assert command("wait", "shop-web", "--timeout", "0").code == 0
+
+
 def test_an_agent_that_is_not_there_yet_is_waited_for(agent: ServedAgent, command: Command) -> None:
     """A script may start it in the background and wait right away."""
     agent.unserve()

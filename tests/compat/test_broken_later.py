@@ -13,6 +13,7 @@ import pytest
 from longshore.compat import nerve, synapse
 from longshore.config import Loaded, load
 from longshore.config.document import Document
+from longshore.config.load import left_out
 from longshore.core.model import Problem
 from tests.compat.synapse_written import DOCKER, ENSEMBLE, HAPROXY, SERVERS, STUB
 
@@ -62,6 +63,7 @@ def test_it_goes_on_with_its_source_and_its_lines_for_as_long_as_its_file_is_bro
         assert again.raw == good.raw
         assert "services/web.json" in told(again)
         assert "its last good version goes on" in told(again)
+        assert left_out(again) == frozenset()
     assert set(reread(web=None).config.services) == {"other"}
 
 
@@ -77,6 +79,7 @@ def test_who_was_never_good_is_left_out(reread: Callable[..., Loaded]) -> None:
         loaded = reread(web=BROKEN, other=service(8002, backend=["use-server a if { src 1.2.3.4 }"]))
         assert set(loaded.config.services) == {"other"}
         assert "goes on" not in told(loaded)
+        assert left_out(loaded) == {"web"}
 
 
 def test_another_one_that_took_its_place_keeps_it(reread: Callable[..., Loaded]) -> None:

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from longshore.core.model import Endpoint, Policy, Service
 from longshore.core.quarantine import Quarantine
+from longshore.core.raw import Line, Raw, RawProcess, RawSection
 
 GOOD = Service("good")
 BAD = Service("bad", policy=Policy(balance="leastconn"))
@@ -70,3 +73,44 @@ def test_a_service_that_is_not_given_because_it_stays_aside_is_not_gone() -> Non
     play(quarantine, [GOOD, BAD], {BAD})
     quarantine.forget({"bad"})
     assert quarantine.admit((GOOD, BAD)) == (GOOD,)
+
+
+NODE = Service("node", raw=Raw("node", frontend=(Line("use_backend admin if x"),)))
+ADMIN = Service("admin", raw=Raw("admin"))
+PROCESS = RawProcess()
+
+
+@pytest.mark.parametrize(
+    ("services", "process"),
+    [
+        ((NODE, ADMIN), PROCESS),
+        ((NODE,), RawProcess(sections=(RawSection(Line("backend admin")),))),
+        ((NODE,), RawProcess(globals=(Line("tune.maxaccept 10"),))),
+    ],
+    ids=["service", "section", "global"],
+)
+def test_a_refused_service_is_judged_again_when_what_it_may_name_has_changed(
+    services: tuple[Service, ...], process: RawProcess
+) -> None:
+    quarantine = Quarantine()
+    quarantine.admit((NODE,), PROCESS)
+    assert quarantine.refused([NODE], "no admin")
+    assert quarantine.admit((NODE,), PROCESS) == ()
+    assert quarantine.unserved == {"node"}
+    assert quarantine.admit((NODE, GOOD), PROCESS) == (GOOD,), "nobody can name a service without lines of its own"
+    assert quarantine.admit(services, process) == services
+    assert (quarantine.problems, quarantine.unserved) == ((), frozenset())
+    assert quarantine.refused([NODE], "still no admin")
+    assert NODE not in quarantine.admit(services, process), "and it is set aside again"
+
+
+def test_whoever_says_so_has_all_judged_again() -> None:
+    """A service goes on as it was meanwhile: HAProxy refuses the whole."""
+    quarantine = Quarantine()
+    old = Service("bad")
+    play(quarantine, [GOOD, old], set())
+    play(quarantine, [GOOD, BAD], {BAD})
+    assert quarantine.unserved == frozenset(), "its last version is served"
+    quarantine.judge_again()
+    assert quarantine.admit((GOOD, BAD)) == (GOOD, BAD)
+    assert set(play(quarantine, [GOOD, BAD], {BAD})) == {GOOD, old}

@@ -336,6 +336,7 @@ def test_who_is_blamed_is_set_aside_alone_at_once() -> None:
     quarantine, other = Quarantine(), Service("other", policy=Policy(hold=1))
     good = replace(WEB, raw=Raw("node"))
     quarantine.taken([good, other])
+    quarantine.admit((WEB, other))
     wanted = replace(wants(Wanter(NEW, PATHS), WEB), process=Process(PATHS))
     found = blame([Said("no", "option httpchk", "backend node from p-1")], wanted, [WEB])
     assert quarantine.blame([WEB, other], found.services)
@@ -350,6 +351,7 @@ def test_lines_that_were_good_once_and_are_refused_now_are_left_out() -> None:
     """They lead to a backend that is gone: nothing that needs a reload waits until that is mended."""
     quarantine, other = Quarantine(), Service("other")
     quarantine.taken([WEB, other])
+    quarantine.admit((WEB, other))
     wanted = replace(wants(Wanter(NEW, PATHS), WEB), process=Process(PATHS))
     problems = blame([Said("no", "option httpchk", "backend node from p-1")], wanted, [WEB]).services
     assert quarantine.blame([WEB, other], problems)

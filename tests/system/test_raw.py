@@ -304,3 +304,84 @@ def test_the_next_longshore_adopts_what_runs_and_goes_back_to_its_lines(
         engine.run(labels={"app": "a"})
         b.serves("any.test", 3)
     assert load.report.lost == 0, load.report
+
+
+@oldest_and_newest
+def test_a_service_that_others_lead_to_goes_and_comes_back(
+    engine: Engine, raw: Callable[..., Balancer], series: str
+) -> None:
+    """Who leads there goes on; only who asks for it gets 503. The good file ends that, and a reload judges again."""
+    web = f"{engine.run(labels={'app': 'a'}).address}:8000"
+    lines = {**CHECKED, "frontend": ["acl admin path_beg /admin", "use_backend node-admin if admin"]}
+    admin = {"endpoints": [web], "raw": {"server": "check inter 200ms"}}
+    b = raw(series, lines)
+    b.configure({"services": {"node-admin": admin, **b.settings["services"]}})
+    b.send(signal.SIGHUP)
+    b.until(lambda status: not status["problems"] and len(status["services"]) == 2, "both are served")
+    b.serves("any.test", 1)
+    until(lambda: b.request(path="/admin").status == 200, what="the admin service answers")
+    good = dict(b.settings["services"])
+    with Load(port=b.port, rate=50) as load:
+        for _ in range(2):
+            b.configure({"services": None})
+            b.configure({"services": {"a": good["a"]}})
+            assert b.command("reload").returncode == 0
+            (problem,) = told(b)
+            assert problem["where"] == place_of(b, "use_backend node-admin if admin")
+            assert "'node-admin'" in problem["what"]
+            assert problem["hint"].startswith("The backend stays")
+            assert b.status()["unserved"] == []
+            assert b.request(path="/admin").status == 503
+            assert b.command("health").returncode == 0
+            load.more(20)
+            b.configure({"services": good})
+            b.send(signal.SIGHUP)
+            until(lambda: b.request(path="/admin").status == 200, what="the admin service answers again")
+            assert told(b) == []
+    assert load.report.lost == 0, load.report
+
+
+@oldest_and_newest
+def test_the_last_good_version_keeps_the_backend_that_it_leads_to(
+    engine: Engine, raw: Callable[..., Balancer], series: str
+) -> None:
+    """Its new version is refused while the one it leads to goes: it is served as it was."""
+    web = f"{engine.run(labels={'app': 'a'}).address}:8000"
+    b = raw(series, {"frontend": ["use_backend node-admin if { path_beg /admin }"]})
+    b.configure({"services": {"node-admin": {"endpoints": [web], "raw": {}}, **b.settings["services"]}})
+    b.send(signal.SIGHUP)
+    b.serves("any.test", 1)
+    until(lambda: b.request(path="/admin").status == 200, what="the admin service answers")
+    with Load(port=b.port, rate=50) as load:
+        b.configure({"services": None})
+        b.configure({"services": {"a": service(f":{b.port}", {"backend": ["nosuch keyword"]})}})
+        assert b.command("reload").returncode == 0
+        wheres = [problem["where"] for problem in told(b)]
+        assert place_of(b, "nosuch keyword") in wheres
+        assert len(wheres) == 2
+        assert b.status()["unserved"] == []
+        assert b.request(path="/admin").status == 503
+        load.more(20)
+    assert load.report.lost == 0, load.report
+
+
+@oldest_and_newest
+def test_a_service_that_is_not_served_at_all_is_not_well(
+    engine: Engine, raw: Callable[..., Balancer], series: str
+) -> None:
+    """Until what it leads to appears, which changes no line of its own."""
+    b = raw(series, {"frontend": ["use_backend node-admin if { path_beg /admin }"]})
+    web = f"{engine.run(labels={'app': 'a'}).address}:8000"
+    b.until(lambda status: status["unserved"] == ["a"])
+    assert [problem["hint"] for problem in told(b)] == ["It is not served."]
+    shown, well, waited = (b.command(*each) for each in (["status"], ["health"], ["wait", "--timeout", "0"]))
+    assert [shown.returncode, well.returncode, waited.returncode] == [1, 1, 1]
+    assert "ready, but not served: a" in shown.stdout
+    assert "not every service" in well.stderr
+    assert "not served: a" in waited.stderr
+    b.configure({"services": {"node-admin": {"endpoints": [web], "raw": {}}, **b.settings["services"]}})
+    b.send(signal.SIGHUP)
+    b.serves("any.test", 1)
+    until(lambda: b.request(path="/admin").status == 200, what="the admin service answers")
+    assert [b.command(each).returncode for each in ("status", "health", "wait")] == [0, 0, 0]
+    assert told(b) == []

@@ -154,7 +154,10 @@ async def test_probes(served: Served) -> None:
     async with served.tcp.get("/healthz") as response:
         assert response.status == 200
     async with served.tcp.get("/readyz") as response:
-        assert response.status == 200
+        assert (response.status, await response.text()) == (200, "ready\n")
+    await served.agent.change(replace(served.agent.status(), unserved=("node",)))
+    async with served.tcp.get("/readyz") as response:
+        assert (response.status, "not every service" in await response.text()) == (200, True)
     await served.agent.change(replace(served.agent.status(), ready=False))
     async with served.tcp.get("/readyz") as response:
         assert response.status == 503

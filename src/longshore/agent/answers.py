@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from longshore import __version__
 from longshore.agent import shown, shown_slots
@@ -47,6 +47,8 @@ class Answers:
         self.outputs: FileOutput | None = None
         self.toggles: Toggles | None = None
         self.configuration: tuple[Problem, ...] = ()  # of the last reading of the configuration
+        self.configured: Collection[str] = ()  # the services of the configuration …
+        self.left_out: Collection[str] = ()  # … and those that are wrong in it, and that no version of is served
         self.gates: Mapping[str, Gate] = {}  # of the sources that are registries
 
     def status(self) -> Status:
@@ -60,6 +62,7 @@ class Answers:
             mode="managed" if b.driver.process.managed else "attached",
             started=b.started,
             ready=b.ready,
+            unserved=tuple(sorted({*self.left_out, *b.wanting.quarantine.unserved.intersection(self.configured)})),
             haproxy=self.haproxy(),
             registrar=self.registrar.status() if self.registrar else None,
             sources=shown.sources(b.desired.snapshots, self._types(), b.desired.since, self._kept()),
@@ -253,6 +256,7 @@ class Answers:
             *b.desired.problems,
             *b.wanting.broken.values(),
             *b.wanting.quarantine.problems,
+            *b.wanting.kept.problems,
             *b.wanting.lines.problems,
             *b.wanting.ports.problems(b.wanting.known.values(), b.setup.frontends),
             *b.wanting.admission.problems,

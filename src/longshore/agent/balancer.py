@@ -54,6 +54,7 @@ class Balancer:
         self.stats: dict[tuple[str, str], ServerStat] = {}
         self.trouble: Problem | None = None  # why the last round failed
         self.ready = False
+        self.judging = False  # HAProxy refused something, and has not taken all the rest yet
         self.started = time.time()
         self.haproxy_started = 0.0
         self._changed = asyncio.Event()
@@ -79,6 +80,12 @@ class Balancer:
         self.poke()
         while self._ended < target:
             await self.journal.next_change(self.journal.seq)
+
+    async def judged(self) -> None:
+        """Wait until HAProxy has also found what it does not take of it, and runs the rest."""
+        await self.settled()
+        while self.judging:
+            await self.settled()
 
     async def start(self) -> None:
         """Adopt or start HAProxy, as soon as the sources have said what there is. Raises `HAProxyError`."""
@@ -164,10 +171,12 @@ class Balancer:
             return self._failed(error, wanted)
         except Exception as error:
             log.exception("a round failed")
+            self.judging = False
             self._say_trouble(Problem("longshore", f"a round failed: {error!r}", "This is a defect: please report it."))
             return False
         self.trouble = None
-        if trying := self.wanting.taken(wanted):
+        self.judging = trying = self.wanting.taken(wanted)
+        if trying:
             self.poke(recheck=True)
         self._note(done)
         if done.steps:
@@ -193,7 +202,8 @@ class Balancer:
         return self.wanting.wanted(self.setup, self.stats)
 
     def _failed(self, error: HAProxyError, wanted: Wanted) -> bool:
-        if isinstance(error, ConfigError) and self._set_aside(error, wanted):
+        self.judging = isinstance(error, ConfigError) and self._set_aside(error, wanted)
+        if self.judging:
             self.poke(recheck=True)
             return True
         error = self._explained(error)

@@ -35,7 +35,7 @@ from longshore.agent.report import Refused
 from longshore.agent.store import Store
 from longshore.agent.toggles import KEY, Toggles
 from longshore.clients.haproxy_faults import HAProxyError
-from longshore.config.load import Loaded, set_aside
+from longshore.config.load import Loaded, left_out, set_aside
 from longshore.core.model import Problem, Service
 from longshore.haproxy.capabilities import find_binary, probe
 from longshore.sources.documents import fetch
@@ -110,6 +110,7 @@ class Life:
         self._toggles.take(self.loaded)
         self.answers = Answers(self.balancer, lambda: connect.source_names(self.loaded), self.reload)
         self.answers.certificates = self._certificates.problems
+        self._told(self.loaded)
         self.answers.configuration = set_aside(self.loaded)
         self.answers.gates = self.gates
         self.answers.outputs = self._outputs
@@ -183,8 +184,9 @@ class Life:
                 )
             self.answers.configuration = (*set_aside(new), *self._needs_restart(new))
             before, self.loaded = self.loaded, new
+            self._told(new)
             self._take(before, new)
-            await self.balancer.settled()
+            await self.balancer.judged()
             return "the configuration was read again"
 
     async def reload(self, reason: str) -> str:
@@ -195,6 +197,9 @@ class Life:
         except HAProxyError as error:
             raise Refused(error.what, error.hint) from None
         return f"{said}; HAProxy was reloaded in {reloaded.seconds * 1000:.0f} ms"
+
+    def _told(self, new: Loaded) -> None:
+        self.answers.configured, self.answers.left_out = new.specs.keys(), left_out(new)
 
     def _take(self, before: Loaded, new: Loaded) -> None:
         config, driver = new.config, self.balancer.driver
@@ -225,6 +230,7 @@ class Life:
             self.gates.pop(name, None)
         self._start_sources(other=changed)
         self.registrar.take(new)
+        self.balancer.wanting.judge_again()
         self.balancer.poke(recheck=True)
 
     def _start_sources(self, other: Collection[str] = ()) -> None:

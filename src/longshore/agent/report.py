@@ -17,6 +17,8 @@ from longshore.core.model import Mode, Problem, Role, Route
 AdminState = Literal["ready", "drain", "maint"]
 ShownState = Literal["up", "down", "waiting", "checking", "stopping", "drain", "maint", "off", "standby"]
 SourceState = Literal["current", "stale", "starting"]
+PARTLY = "ready, but not every service of the configuration is served"
+"""What `/readyz` says instead of "ready". Still with 200: a restart mends nothing, and takes the others along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ class Status:
     mode: Literal["managed", "attached"] = "managed"
     started: float = 0.0
     ready: bool = False  # every source has spoken (or its saved state has) and HAProxy runs what they said
+    unserved: tuple[str, ...] = ()  # services of the configuration that no version of is served: `problems` says why
     haproxy: HaproxyStatus | None = field(default_factory=HaproxyStatus)
     registrar: RegistrarStatus | None = None
     sources: tuple[SourceStatus, ...] = ()

@@ -22,6 +22,7 @@ from longshore.agent.ports import Ports
 from longshore.core import steps
 from longshore.core.blame import Complaint, blame
 from longshore.core.differing import exchanged
+from longshore.core.kept_backends import KeptBackends, known_backends, without_kept
 from longshore.core.model import Problem, Service
 from longshore.core.overrides import Overrides
 from longshore.core.quarantine import LineGate, Quarantine, suspects
@@ -41,6 +42,7 @@ class Wanting:
         self.admission = Admission(self._answered)
         self.ports = Ports(setup.busy)
         self.quarantine = Quarantine()
+        self.kept = KeptBackends()
         self.known: dict[str, Service] = {}  # the services as they are served, by name
         self.broken: dict[str, Problem] = {}  # services that cannot be turned into a backend, or not quite
         self.recheck = True  # whether what HAProxy runs may not be what we left there
@@ -60,7 +62,8 @@ class Wanting:
         process = replace(setup.process, raw=self.lines.admit(setup.process.raw))
         if self.wanter.own != process.raw.defaults:
             self._renew(process.raw.defaults)
-        changed, gone = self._difference(self.quarantine.admit(self._desired.services()))
+        admitted = self.quarantine.admit(self._desired.services(), setup.process.raw)
+        changed, gone = self._difference(self.kept.admit(admitted, process.raw))
         if self._choice.here != setup.here:
             self._choice, changed = Choice(setup.here), list(self._given)
         overrides, running = self._desired.overrides, self._driver.running
@@ -86,9 +89,14 @@ class Wanting:
     def taken(self, wanted: Wanted) -> bool:
         """HAProxy took what was wanted. True if a service that was set aside is to be tried now."""
         self.lines.taken(wanted.process.raw)
-        trying = self.quarantine.taken(self._untaken.values())
+        trying = self.quarantine.taken(without_kept(self._untaken.values()))
         self._untaken.clear()
         return trying
+
+    def judge_again(self) -> None:
+        """Give HAProxy everything again that it refused."""
+        for each in (self.lines, self.quarantine, self.kept):
+            each.judge_again()
 
     def adopted(self) -> None:
         """A HAProxy that ran already was taken over: it may be of another version."""
@@ -96,13 +104,17 @@ class Wanting:
 
     def refused(self, complaints: Iterable[Complaint], why: str, wanted: Wanted) -> bool:
         """HAProxy refused what was wanted. True if there is something else to give it now."""
-        running = self._driver.running
-        found = blame(complaints, wanted, self.known.values())
+        running, services = self._driver.running, without_kept(self.known.values())
+        complaints = tuple(complaints)
+        missing = known_backends(running, self._desired.services(), wanted)
+        if self.kept.refused(complaints, missing, wanted, services):
+            return True
+        found = blame(complaints, wanted, services)
         lines = self.lines.refused(wanted.process.raw, running.process.raw if running else None, found.process)
         if found.process and not lines:
             return False
-        blamed = self.quarantine.blame(self.known.values(), found.services)
-        return lines or blamed or self.quarantine.refused(suspects(self.known.values(), wanted, running), why)
+        blamed = self.quarantine.blame(services, found.services)
+        return lines or blamed or self.quarantine.refused(suspects(services, wanted, running), why)
 
     def declared(self, refusals: Iterable[Refusal]) -> list[Problem]:
         """HAProxy refused servers at runtime: those of services with lines of their own come by reload from now on.

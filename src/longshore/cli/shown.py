@@ -84,6 +84,8 @@ def as_counted(name: str) -> list[tuple[int, str]]:
 
 def _head(status: Status, now: float) -> Iterator[str]:
     ready = paint("ready", "green") if status.ready else paint("not ready yet", "yellow")
+    if status.ready and status.unserved:
+        ready = paint(f"ready, but not served: {clean(', '.join(status.unserved))}", "red")
     what = "longshore " if status.haproxy else "longshore registrar "
     yield f"{paint(what + clean(status.version), 'bold')}: {ready}, up {ago(status.started, now) or '0 s'}"
     if status.haproxy is None:

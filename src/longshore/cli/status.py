@@ -33,7 +33,8 @@ def status(
     """Show sources, services with every endpoint, what is registered, problems, and what HAProxy runs.
 
     A balancer and a registrar that run beside each other are shown together. Ends with 1 while the agent is not ready
-    yet, or when a service asked for does not exist. With --watch and --json each line is one JSON object.
+    yet, when a service of the configuration is set aside and not served at all, or when one asked for does not exist.
+    With --watch and --json each line is one JSON object.
     """
     asks = agents(state_dir, config)
     answer = _whole(asks)
@@ -44,7 +45,7 @@ def status(
     if missing := sorted(set(services) - _names(answer)):
         known = ", ".join(sorted(_names(answer))[:20]) or "none"
         raise End(FINDING, f"there is no service {', '.join(missing)}", f"known services: {known}")
-    return FINE if answer["ready"] else FINDING
+    return FINE if answer["ready"] and not answer.get("unserved") else FINDING
 
 
 def _whole(asks: list[Ask]) -> Any:

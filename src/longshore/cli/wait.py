@@ -28,16 +28,17 @@ def wait(
     """Wait until each service has at least one endpoint up, or as many as said, and HAProxy serves them.
 
     Without a service: until longshore is ready, ports that it takes over from another HAProxy included. Services, and
-    the agent itself, may appear while it waits. Ends with 1 when time is over.
+    the agent itself, may appear while it waits. Ends with 1 when time is over: without a service also when services of
+    the configuration are set aside, and no version of them is served.
     """
     wanted = _wanted(services)
     limit = seconds(timeout)
-    ready, found = _until(agent(state_dir, config), wanted, limit)
+    lack, found = _until(agent(state_dir, config), wanted, limit)
     missing = [name for name, count in wanted.items() if found.get(name, 0) < count]
     if as_json:
         say_json(
             {
-                "ready": ready and not missing,
+                "ready": not lack and not missing,
                 "services": [{"name": n, "up": found.get(n, 0), "count": c} for n, c in wanted.items()],
             }
         )
@@ -46,8 +47,8 @@ def wait(
     if missing:
         parts = [f"{name} has {found.get(name, 0)} of {wanted[name]} endpoints up" for name in missing]
         raise End(FINDING, f"waited {limit:g} s: {'; '.join(parts)}", "`longshore status` says why")
-    if not ready:
-        raise End(FINDING, f"waited {limit:g} s: longshore is not ready", "`longshore status` says why")
+    if lack:
+        raise End(FINDING, f"waited {limit:g} s: {lack}", "`longshore status` says why")
     return FINE
 
 
@@ -61,8 +62,8 @@ def _wanted(services: tuple[str, ...]) -> dict[str, int]:
     return wanted
 
 
-def _until(ask: Ask, wanted: Mapping[str, int], limit: float) -> tuple[bool, dict[str, int]]:
-    """Whether the balancer was ready in the end, and how many endpoints of each service were up."""
+def _until(ask: Ask, wanted: Mapping[str, int], limit: float) -> tuple[str, dict[str, int]]:
+    """What the balancer lacked in the end, "" if it was ready, and how many endpoints of each service were up."""
     deadline = time.monotonic() + limit
     progress = Progress()
     found: dict[str, int] = {}
@@ -85,13 +86,20 @@ def _until(ask: Ask, wanted: Mapping[str, int], limit: float) -> tuple[bool, dic
                 raise End(FINDING, what, hint)
             seq = status["seq"]
             found = {service["name"]: _up(service) for service in status["services"] if service["name"] in wanted}
-            ready = bool(status["ready"])
-            if left <= 0 or (ready and all(found.get(name, 0) >= count for name, count in wanted.items())):
-                return ready, found
+            lack = _lack(status, whole=not wanted)
+            if left <= 0 or (not lack and all(found.get(name, 0) >= count for name, count in wanted.items())):
+                return lack, found
             parts = [f"{n} {found.get(n, 0)}/{c}" if n in found else f"{n} unknown" for n, c in wanted.items()]
-            progress.show(f"waiting: {', '.join(parts if ready else ['not ready yet', *parts])}")
+            progress.show(f"waiting: {', '.join([lack, *parts] if lack else parts)}")
     finally:
         progress.done()
+
+
+def _lack(status: Any, *, whole: bool) -> str:
+    """What keeps it from being ready; with `whole`, services that are set aside do too."""
+    if not status["ready"]:
+        return "longshore is not ready"
+    return f"not served: {', '.join(status.get('unserved', ()))}" if whole and status.get("unserved") else ""
 
 
 def _status(ask: Ask, seq: int | None, timeout: float) -> Any:

@@ -4,7 +4,8 @@ python -m longshore.cli.well               the balancer of $LONGSHORE_STATE_DIR
 python -m longshore.cli.well SOCKET        the socket proxy at this path, and through it the engine
 python -m longshore.cli.well PORT          the agent that listens on this port, without TLS
 
-`longshore health` is the same for people.
+`longshore health` is the same for people, and stricter: it minds services of the configuration that are set aside. Here
+they do not count, because whoever asks may restart what is not well, and with it all that is served.
 """
 
 from __future__ import annotations

@@ -61,6 +61,13 @@ def set_aside(loaded: Loaded) -> tuple[Problem, ...]:
     return tuple(problem.as_problem() for problem in loaded.set_aside)
 
 
+def left_out(loaded: Loaded) -> frozenset[str]:
+    """The services of them that are not served at all: no earlier version goes on."""
+    kept = loaded.document.kept if loaded.document else ()
+    paths = [problem.steps[:2] for problem in loaded.set_aside if problem.service and problem.steps[0] == "services"]
+    return frozenset(str(path[1]) for path in paths if path not in kept)
+
+
 def load(
     path: Path | None,
     environ: Mapping[str, str],

@@ -78,7 +78,7 @@ def _of_process(complaint: Complaint, raw: RawProcess) -> Line | None:
     for section in raw.sections:
         if complaint.section and section.title.text == complaint.section:
             return _among(section.lines, complaint) or section.title
-        if not complaint.section and any(word in _named(complaint) for word in section.title.text.split()[1:2]):
+        if not complaint.section and any(word in named(complaint) for word in section.title.text.split()[1:2]):
             return _naming(section.lines, complaint) or section.title
     return None
 
@@ -88,8 +88,8 @@ def _of_service(complaint: Complaint, service: Service, wanted: Wanted) -> Line 
     assert raw is not None
     frontends = {f.name for f in wanted.frontends if f.raw is not None and f.raw.backend == raw.name}
     if not complaint.section:
-        named = _named(complaint)
-        if raw.name not in named and not frontends & named:
+        said = named(complaint)
+        if raw.name not in said and not frontends & said:
             return None
         return _naming((*raw.frontend, *raw.backend), complaint) or Line("", raw.place)
     kind, *words = complaint.section.split()
@@ -112,11 +112,11 @@ def _among(lines: Iterable[Line], complaint: Complaint) -> Line | None:
 
 def _naming(lines: Iterable[Line], complaint: Complaint) -> Line | None:
     """The line that holds one of the names that HAProxy says: "use_backend nowhere"."""
-    named = _named(complaint)
-    return next((line for line in lines if named & set(line.text.split())), None)
+    said = named(complaint)
+    return next((line for line in lines if said & set(line.text.split())), None)
 
 
-def _named(complaint: Complaint) -> set[str]:
+def named(complaint: Complaint) -> set[str]:
     """The names that HAProxy puts in quotes, a server's with its backend's before a slash."""
     quoted = re.findall(r"'([^']+)'", complaint.text)
     return {part for name in quoted for part in _parts(name)}

@@ -1,7 +1,8 @@
 """Services that HAProxy would not take: set aside one by one, so that none of them harms another.
 
 When a reload is refused, every service it was for is a suspect. All are set aside, then tried again one at a time; who
-is refused alone stays aside until it changes. In its place is the last version that worked, with today's endpoints.
+is refused alone stays aside until it changes, or something that its lines may name does: another service with lines of
+its own, a line of the process. In its place is the last version that worked, with today's endpoints.
 """
 
 from __future__ import annotations
@@ -24,9 +25,15 @@ class Quarantine:
     _blamed: dict[str, Problem] = field(default_factory=dict)  # of these, those with lines of their own that are meant
     _trial: str = ""  # the one that is being tried alone
     _untried: list[str] = field(default_factory=list)
+    _seen: tuple[tuple[Service, ...], RawProcess | None] = ((), None)  # what was to be admitted last
+    _around: object = None  # what those set aside could name when they were refused
 
-    def admit(self, services: tuple[Service, ...]) -> tuple[Service, ...]:
-        """What HAProxy should be given: the services, with the last good version of those that are set aside."""
+    def admit(self, services: tuple[Service, ...], process: RawProcess | None = None) -> tuple[Service, ...]:
+        """What HAProxy should be given: the services, with the last good version of those that are set aside.
+
+        `process` are the process's own lines, as they are said.
+        """
+        self._seen = services, process
         if not self._aside:
             return services
         for name in self._aside.keys() - {service.name for service in services}:
@@ -34,6 +41,9 @@ class Quarantine:
             self._blamed.pop(name, None)
             self._good.pop(name, None)
             self._trial = "" if self._trial == name else self._trial
+        if self._around != _around(services, process):
+            self.judge_again()
+            return services
         given = []
         for service in services:
             refused = self._aside.get(service.name)
@@ -49,8 +59,16 @@ class Quarantine:
                 given.append(good)
         return tuple(given)
 
+    def judge_again(self) -> None:
+        """Give everybody to HAProxy again: what it refused may be right by now."""
+        self._aside.clear()
+        self._blamed.clear()
+        self._untried.clear()
+        self._trial = ""
+
     def refused(self, suspects: Iterable[Service], why: str) -> bool:
         """HAProxy refused what was given. True if there is something else to give now: fewer, or one alone."""
+        self._around = _around(*self._seen)
         if self._trial:
             name, self._trial = self._trial, ""
             self._aside[name] = (self._aside[name][0], why)
@@ -71,6 +89,7 @@ class Quarantine:
         """
         said = {problem.service: problem for problem in reversed(tuple(problems))}
         other = False
+        self._around = _around(*self._seen)
         for service in services:
             if service.name not in said:
                 continue
@@ -109,6 +128,11 @@ class Quarantine:
                 self._good.pop(name, None)
 
     @property
+    def unserved(self) -> frozenset[str]:
+        """Those set aside that no version of is served."""
+        return frozenset(self._aside.keys() - self._good.keys())
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         """What people must know of those set aside."""
         return tuple(
@@ -120,7 +144,7 @@ class Quarantine:
     def _problem(self, name: str, why: str) -> Problem:
         known = self._blamed.get(name)
         where, what = (known.where, known.what) if known else (f"service {name}", f"HAProxy does not accept it: {why}")
-        hint = "Its last version that worked stays in use." if name in self._good else "The others are not affected."
+        hint = "Its last version that worked stays in use." if name in self._good else "It is not served."
         return Problem(where, what, hint, name)
 
 
@@ -138,6 +162,10 @@ class LineGate:
             return self._good
         self._refused, self.problems = None, ()
         return said
+
+    def judge_again(self) -> None:
+        """Give to HAProxy again what it refused."""
+        self._refused = None
 
     def refused(self, given: RawProcess, running: RawProcess | None, problems: tuple[Problem, ...]) -> bool:
         """HAProxy refused lines among those given. False if there are no good ones to go back to."""
@@ -167,6 +195,11 @@ def suspects(services: Iterable[Service], wanted: Wanted, running: Running | Non
             or any(f.name not in frontends for f in own_frontends([service], wanted.process.paths, {}))
         )
     ]
+
+
+def _around(services: Iterable[Service], process: RawProcess | None) -> object:
+    """All that lines of a service may name: sections, and what is declared for other services."""
+    return process, {each.name: (each.raw, each.mode, each.routes) for each in services if each.raw is not None}
 
 
 def _same_shape(one: Service, other: Service) -> bool:

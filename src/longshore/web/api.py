@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from longshore.agent.report import AdminState, Agent, Status
+from longshore.agent.report import PARTLY, AdminState, Agent, Status
 from longshore.web.answers import BODY_LIMIT, Fault, answer, bad, body, errors
 from longshore.web.follow import Follower
 from longshore.web.guard import guard
@@ -138,8 +138,9 @@ class Api:
 
     async def readyz(self, request: web.Request) -> web.Response:
         """Say whether HAProxy runs what the sources said."""
-        if self.agent.status().ready:
-            return web.Response(text="ready\n")
+        status = self.agent.status()
+        if status.ready:
+            return web.Response(text=f"{PARTLY if status.unserved else 'ready'}\n")
         return web.Response(text="not ready yet\n", status=503)
 
     async def _admin(self, asked: dict[str, Any], state: AdminState) -> web.Response:
