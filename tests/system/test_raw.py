@@ -385,3 +385,26 @@ def test_a_service_that_is_not_served_at_all_is_not_well(
     until(lambda: b.request(path="/admin").status == 200, what="the admin service answers")
     assert [b.command(each).returncode for each in ("status", "health", "wait")] == [0, 0, 0]
     assert told(b) == []
+
+
+@oldest_and_newest
+def test_the_next_longshore_keeps_the_backend_that_a_section_leads_to(
+    engine: Engine, raw: Callable[..., Balancer], series: str
+) -> None:
+    """It is removed while longshore is away: the section stays as it is, and nothing else waits for its mending."""
+    web, port = f"{engine.run(labels={'app': 'a'}).address}:8000", ports.free()
+    lines = {"sections": {"frontend old": ["mode http", f"bind :{port}", "default_backend old-web"]}}
+    b = raw(series, CHECKED, haproxy={"raw": lines}, services={"old-web": {"endpoints": [web], "raw": {}}})
+    b.serves("any.test", 1, port=port)
+    b.kill9()
+    b.configure({"services": None})
+    b.configure({"services": {"a": service(f":{b.port}", CHECKED)}})
+    b.start()
+    b.serves("any.test", 1)
+    assert b.request(port=port).status == 503
+    (problem,) = told(b)
+    assert problem["where"] == place_of(b, "default_backend old-web")
+    b.kill9()
+    b.start()
+    assert [problem["where"] for problem in told(b)] == [place_of(b, "default_backend old-web")]
+    assert b.reloads == 0
