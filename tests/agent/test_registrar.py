@@ -84,7 +84,7 @@ class Desk:
         assert not found.problems, found.problems
         return found
 
-    def _holder(self, loaded: Loaded, name: str, owner: str, ttl: float) -> FakeHolder:
+    def _holder(self, loaded: Loaded, name: str, owner: str, ttl: float, *, state_dir: Path) -> FakeHolder:
         self.holders.append(FakeHolder(getattr(loaded.config.sources[name], "prefix", "")))
         return self.holders[-1]
 

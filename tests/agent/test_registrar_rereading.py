@@ -45,7 +45,7 @@ class Office:
         """What is wanted in a registry now."""
         return set(self.holders[registry][0].wanted or ()) if registry in self.holders else set()
 
-    def _holder(self, loaded: Loaded, name: str, owner: str, ttl: float) -> FakeHolder:
+    def _holder(self, loaded: Loaded, name: str, owner: str, ttl: float, *, state_dir: Path) -> FakeHolder:
         holder = FakeHolder(getattr(loaded.config.sources[name], "prefix", ""))
         self.holders.setdefault(name, []).insert(0, holder)
         return holder

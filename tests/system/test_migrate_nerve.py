@@ -1,7 +1,8 @@
 """docs/migrate/nerve.md, typed as it is written, while Synapse's HAProxy and a balancer of ours serve what is there.
 
 Nerve is a stand-in that keeps ephemeral sequential nodes as Nerve does (`tests.lab.nerve`), Synapse one that writes
-haproxy.cfg as Synapse does. Every request through both is counted: Nerve alone, both, longshore alone, and back.
+haproxy.cfg as Synapse does. Every request through both is counted: Nerve alone, both, longshore alone, and back. A
+watcher of ZooKeeper's sees the address at every moment.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tests.lab.foreign import ForeignBalancer
 from tests.lab.haproxy import haproxy, oldest_and_newest
 from tests.lab.load import Load
 from tests.lab.machine import LAB, Machine, section
+from tests.lab.nerve_registrar import Watcher
 from tests.lab.waiting import until
 from tests.lab.web import Web
 from tests.lab.zookeeper import ZooKeeper
@@ -89,35 +91,53 @@ def test_the_way_there_and_back(zookeeper: ZooKeeper, series: str) -> None:
         ((node, nerves),) = zookeeper.nodes(PATH).items()
         config = json.loads(machine.synapse.read_text())
         config["services"]["web"]["haproxy"]["port"] = port = ports.free()
-        ours = machine.put("etc/ours.conf.json", json.dumps(config))
-        balancer = stack.enter_context(ForeignBalancer("--synapse", ours, series=series, port=port))
+        file = machine.put("etc/ours.conf.json", json.dumps(config))
+        balancer = stack.enter_context(ForeignBalancer("--synapse", file, series=series, port=port))
         balancer.until_up("web", 1)
         (before,) = balancer.service("web")["endpoints"]
+        watcher = stack.enter_context(Watcher(zookeeper, PATH))
         loads = [stack.enter_context(Load(port=each, rate=100, keep=False)) for each in (machine.port, port)]
-        machine.types(begin)
+
+        def more(number: int) -> None:
+            for load in loads:
+                load.more(number)
+            assert machine.servers() == 1
+
+        def is_held() -> bool:
+            return "held" in machine.types(status)
+
+        start, status = begin.splitlines()
+        machine.types(start)
         until((machine.state / "register.sock").exists, what="the registrar is there")
-        until(lambda: "held" in machine.types("longshore status"), what="it is registered")
-        assert list(zookeeper.nodes(PATH).values()) == [nerves], "byte by byte"
-        assert node not in zookeeper.nodes(PATH), "ours is in the place of Nerve's"
-        for load in loads:
-            load.more(100)
-        assert machine.servers() == 1
+        until(is_held, what="it is registered")
+        both = zookeeper.nodes(PATH)
+        assert list(both.values()) == [nerves, nerves], "byte by byte"
+        assert node in both, "ours stands beside Nerve's"
+        more(200)
+        assert zookeeper.nodes(PATH) == both, "neither takes anything from the other"
+        assert is_held()
+        machine.types("systemctl restart longshore-register")
+        ours = until(lambda: zookeeper.nodes(PATH).keys() - both, what="the next run has taken over what it kept")
+        until(is_held, what="it is registered")
+        assert zookeeper.nodes(PATH) == dict.fromkeys({node, *ours}, nerves)
         machine.types(end)
-        for load in loads:
-            load.more(200)
-        assert list(zookeeper.nodes(PATH).values()) == [nerves]
+        more(200)
+        assert zookeeper.nodes(PATH) == dict.fromkeys(ours, nerves)
         machine.types(begin_back)
         until(lambda: len(zookeeper.nodes(PATH)) == 2, what="Nerve's node is there again")
-        assert set(zookeeper.nodes(PATH).values()) == {nerves}
+        more(100)
+        assert ours < zookeeper.nodes(PATH).keys()
+        assert is_held()
         machine.types(end_back)
         until(lambda: len(zookeeper.nodes(PATH)) == 1, what="ours is gone")
+        more(100)
         for load in loads:
-            load.more(100)
             load.stop()
         (after,) = balancer.service("web")["endpoints"]
         assert (after["id"], after["since"]) == (before["id"], before["since"]), "the same server all the time"
         assert balancer.reloads == 0
-        assert machine.servers() == 1
+        assert len(watcher.seen) > 4
+        assert {tuple(set(each)) for each in watcher.addresses()} == {(("127.0.0.1", web.port),)}
     for load in loads:
         assert load.report.lost == 0, load.report
 

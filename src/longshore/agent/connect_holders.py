@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from longshore.agent.register_setup import name_of
 from longshore.config.load import Loaded
 from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
@@ -12,12 +14,16 @@ from longshore.registries.consul_spelling import SPELLINGS
 from longshore.registries.etcd import EtcdHolder
 from longshore.registries.hold import Holder
 from longshore.registries.zookeeper import ZooKeeperHolder
+from longshore.registries.zookeeper_sessions import OwnSessions
+
+SESSIONS = "zookeeper-sessions"  # in the state directory
 
 
-def holder_of(loaded: Loaded, name: str, owner: str, ttl: float) -> Holder:
+def holder_of(loaded: Loaded, name: str, owner: str, ttl: float, *, state_dir: Path | None = None) -> Holder:
     """What writes into the source of this name: `owner`'s entries, which outlive us by `ttl` seconds.
 
-    The configuration was checked: the source is a registry, in a layout that can be written.
+    The configuration was checked: the source is a registry, in a layout that can be written. A registrar that keeps
+    a state directory knows there what its earlier runs left.
     """
     match loaded.config.sources[name]:
         case EtcdSource() as source:
@@ -26,7 +32,8 @@ def holder_of(loaded: Loaded, name: str, owner: str, ttl: float) -> Holder:
             return ZooKeeperHolder(name, source, NODES, owner, ttl)
         case ZookeeperSource() as source:
             layout = layout_of(source.layout, path_encoding=source.path_encoding)
-            return ZooKeeperHolder(name, source, layout, owner, ttl)
+            own = OwnSessions(state_dir / SESSIONS) if state_dir else None
+            return ZooKeeperHolder(name, source, layout, owner, ttl, own=own)
         case ConsulSource(layout="consulkv") as source:
             return ConsulKVHolder(name, source, layout_of(source.layout), owner, ttl)
         case ConsulSource() as source:

@@ -89,7 +89,7 @@ class Hands:
         return tuple(problem for name, problem in self._failed.items() if name in self._hands)
 
     def _begin(self, loaded: Loaded, name: str, source: Registry, ttl: float) -> Hand:
-        holder = holder_of(loaded, name, self._owner, ttl)
+        holder = holder_of(loaded, name, self._owner, ttl, state_dir=loaded.config.state_dir)
         if self._wish is not None:
             holder.want(self._wish.of(name))
         return Hand(holder, source, ttl, asyncio.create_task(self._forever(name, holder), name=f"registry {name}"))

@@ -22,6 +22,7 @@ from longshore.core.entries import Entry
 from longshore.core.layouts import Layout
 from longshore.registries.hold import LeaseStatus
 from longshore.registries.zookeeper_mend import Mender
+from longshore.registries.zookeeper_sessions import OwnSessions
 from longshore.registries.zookeeper_standing import Standings
 from longshore.registries.zookeeper_written import written
 
@@ -40,7 +41,8 @@ class Pace:
 class ZooKeeperHolder:
     """Keeps one owner's entries under one prefix of an ensemble (`registries.hold.Holder`).
 
-    `registry` is the source's name, `layout` one of `core.layouts`, `ttl` the seconds that entries outlive us.
+    `registry` is the source's name, `layout` one of `core.layouts`, `ttl` the seconds that entries outlive us. `own`
+    knows the sessions of earlier runs; without it, entries that say no owner are ours by their name and address.
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class ZooKeeperHolder:
         owner: str,
         ttl: float,
         *,
+        own: OwnSessions | None = None,
         pace: Pace = Pace(),
     ) -> None:
         self._settings, self._layout, self._owner, self._ttl, self._pace = settings, layout, owner, ttl, pace
+        self._own = own
         self._standings = Standings(registry, ttl)
         self._has_wish = False
         self._wake = asyncio.Event()
@@ -118,7 +122,9 @@ class ZooKeeperHolder:
 
     async def _keep(self, zookeeper: ZooKeeper) -> None:
         """Mend for as long as the session lasts."""
-        mender = Mender(zookeeper, self._standings, self._layout, self._settings.prefix, self._owner)
+        self._standings.begin(session := zookeeper.identity[0])
+        own = await self._own.join(session) if self._own else None
+        mender = Mender(zookeeper, self._standings, self._layout, self._settings.prefix, self._owner, own)
         self._mender = mender
         async with asyncio.TaskGroup() as group:
             search = group.create_task(self._search(mender))

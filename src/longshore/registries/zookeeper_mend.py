@@ -5,6 +5,9 @@
 - what an earlier run left. A session cannot take over the nodes of another, so each is replaced by one of ours in a
   single transaction: nobody sees the entry twice, or not at all. Entries that nobody wants any more are looked for
   gently, once; they would go by themselves when the old session runs out.
+
+What a session keeps that was never ours is left alone: a Nerve that registers the same service would write its node
+again, and ours stands beside it (readers take an address once).
 """
 
 from __future__ import annotations
@@ -27,14 +30,23 @@ GENTLY = 4  # reads under way together while leftovers are searched for
 
 
 class Mender:
-    """One owner's hand in one session. What it learns and does goes into `standings`."""
+    """One owner's hand in one session. What it learns and does goes into `standings`. `own` are the sessions of this
+    and of earlier runs, None if they are not known.
+    """
 
-    def __init__(self, zookeeper: ZooKeeper, standings: Standings, layout: Layout, prefix: str, owner: str) -> None:
-        self._zookeeper, self._standings = zookeeper, standings
+    def __init__(
+        self,
+        zookeeper: ZooKeeper,
+        standings: Standings,
+        layout: Layout,
+        prefix: str,
+        owner: str,
+        own: frozenset[int] | None = None,
+    ) -> None:
+        self._zookeeper, self._standings, self._own = zookeeper, standings, own
         self._layout, self._prefix, self._owner = layout, prefix, owner
         self._began = zookeeper.newest
         self._writing = asyncio.Semaphore(MOST_WRITES)
-        standings.begin(zookeeper.identity[0])
 
     async def mend(self) -> None:
         """Write every difference that there is. Raises ZooKeeperError when the connection breaks."""
@@ -139,6 +151,8 @@ class Mender:
             return False
         if entry.owner:
             return entry.owner == self._owner
+        if self._own is not None and node.session and node.session not in self._own:
+            return False  # a Nerve's
         return wanted is not None and (entry.host, entry.port) == (wanted.host, wanted.port)  # Nerve says no owner
 
     def _may_be_left(self, node: Node) -> bool:
