@@ -2,36 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from longshore.agent.ports import Ports
-from longshore.agent.prober import Waiting
-from longshore.agent.sharing import SEARCH, TRIES, Sharing, fit
-from longshore.core.model import Service, Snapshot
-
-TOLD = Snapshot("docker", services=(Service("web"),))
-AWAY = Snapshot("docker", stale="it cannot be reached")
-SAVED = Snapshot("docker", services=(Service("web"),), stale="it cannot be reached")
-
-
-@pytest.mark.parametrize(
-    ("snapshots", "attempts", "empty", "since", "expected"),
-    [
-        ([TOLD], [], [], 0.0, True),
-        ([TOLD, None], [], [], 0.0, False),
-        ([TOLD, AWAY], [], [], 0.0, False),
-        ([TOLD, SAVED], [], [], 0.0, True),
-        ([Snapshot("docker")], [], [], 0.0, True),
-        ([TOLD], [TRIES, 0], [], 0.0, False),
-        ([TOLD], [TRIES], [], 0.0, True),
-        ([TOLD], [], ["dns"], SEARCH, False),
-        ([TOLD], [], ["dns"], SEARCH + 1, True),
-    ],
-)
-def test_who_would_not_serve_all_takes_nothing_over(
-    snapshots: list[Snapshot | None], attempts: list[int], empty: list[str], since: float, expected: bool
-) -> None:
-    assert fit(snapshots, [Waiting(count, "refused") for count in attempts], empty, since) is expected
+from longshore.agent.sharing import Sharing
+from longshore.core.model import Endpoint, Service
 
 
 class Told:
@@ -89,3 +62,41 @@ def test_a_port_that_became_free_meanwhile_is_simply_ours() -> None:
     told.sharing.note({":80"}, ready=False)
     assert told.sharing.addresses == {}
     assert told.sharing.settled
+
+
+def test_where_nobody_would_be_found_the_other_one_goes_on() -> None:
+    """The others are joined; this one when it has somebody, or when the other one has gone."""
+    told = Told()
+    sharing = told.sharing
+    told.ports.shared = {":80": "haproxy (pid 7)", ":81": "haproxy (pid 7)"}
+    sharing.note((), ready=False, barren={":81": ("web",)})
+    assert sharing.problems({"web": Service("web")}) == (), "it is not known yet"
+    sharing.note((), ready=True, barren={":81": ("web",)})
+    assert told.ports.joins == {":80"}
+    (problem,) = sharing.problems({"web": Service("web")})
+    assert problem.service == "web"
+    assert problem.what == "no endpoint found for it at :81; haproxy (pid 7) goes on serving it"
+    one = Endpoint("a", "a", "10.0.0.1", 80)
+    (problem,) = sharing.problems({"web": Service("web", endpoints=(one,))})
+    assert "its endpoint may not be used yet" in problem.what
+    assert [each.until for each in sharing.addresses.values()] == ["", "service web has an endpoint"]
+    sharing.note({":80"}, ready=True, barren={":81": ("web",)})
+    assert sharing.waits_for == (
+        "an endpoint of service web: :81 stays with haproxy (pid 7) until then",
+        "taking over :80",
+    )
+    assert not sharing.settled
+    sharing.note({":80"}, ready=True, barren={})
+    assert told.ports.joins == {":81"}
+    assert sharing.problems({"web": Service("web")}) == ()
+    assert told.journal.count(":81 stays with haproxy (pid 7)") == 1
+
+
+def test_whose_other_one_has_gone_is_listened_on_without_anybody_as_well() -> None:
+    told = Told()
+    told.ports.shared = {":81": "haproxy (pid 7)"}
+    told.sharing.note((), ready=True, barren={":81": ("web",)})
+    told.ports.shared = {}
+    told.sharing.note({":81"}, ready=True, barren={})
+    assert told.sharing.settled
+    assert told.sharing.barren == {}

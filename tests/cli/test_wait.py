@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from longshore.agent.report import RegistrarStatus
+from longshore.core.model import Problem
 from tests.cli.conftest import Command, ServedAgent
 from tests.web.fake_agent import STATUS
 
@@ -43,6 +44,14 @@ def test_without_a_service_it_waits_until_longshore_is_ready(agent: ServedAgent,
     ended = command("wait", "--timeout", "0")
     assert ended.code == 1
     assert "longshore is not ready" in ended.err
+    assert "it waits for" not in ended.err
+    reasons = tuple(f"source s{number}, which has not answered yet" for number in range(7))
+    agent.do(agent.fake.change(replace(STATUS, ready=False, waits_for=reasons)))
+    ended = command("wait", "--timeout", "0")
+    assert "longshore is not ready\nlongshore: it waits for source s0, which has not answered yet\n" in ended.err
+    assert "source s4" in ended.err
+    assert "source s5" not in ended.err
+    assert ": and 2 more\n" in ended.err
     assert command("wait", "shop-web", "--timeout", "0").code == 1, "what is not served yet is not up"
     timer = threading.Timer(0.2, lambda: agent.do(agent.fake.change(STATUS)))
     timer.start()
@@ -53,9 +62,16 @@ def test_without_a_service_it_waits_until_longshore_is_ready(agent: ServedAgent,
 def test_services_that_are_set_aside_are_waited_for_unless_others_are_asked_for(
     agent: ServedAgent, command: Command
 ) -> None:
-    agent.do(agent.fake.change(replace(STATUS, unserved=("node", "old"))))
+    wrong = (Problem("synapse.yaml:3:7", "unknown key", service="node"),)
+    agent.do(agent.fake.change(replace(STATUS, unserved=("node", "old"), problems=wrong)))
     ended = command("wait", "--timeout", "0")
-    assert (ended.code, "waited 0 s: not served: node, old" in ended.err) == (1, True)
+    assert (
+        ended.code,
+        "waited 0 s: not served: node, old\nlongshore: synapse.yaml:3:7: unknown key\n" in ended.err,
+    ) == (
+        1,
+        True,
+    )
     assert command("wait", "shop-web", "--timeout", "0").code == 0
 
 

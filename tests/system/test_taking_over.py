@@ -6,12 +6,11 @@ never is. Every request is counted; connections are made anew for each, so that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,43 +18,23 @@ import pytest
 from tests.lab import ports
 from tests.lab.balancer import Balancer
 from tests.lab.engine import Engine
-from tests.lab.haproxy import haproxy, oldest_and_newest
+from tests.lab.haproxy import oldest_and_newest
 from tests.lab.load import Load
 from tests.lab.remains import family
 from tests.lab.waiting import until
-from tests.system.hostile import said_of, start
+from tests.system.hostile import start
+from tests.system.two import SHARE, WEB, shared, theirs
 
 pytestmark = pytest.mark.system
 
 MIGRATE = Path("/proc/sys/net/ipv4/tcp_migrate_req")
-WEB = {"longshore.service": "web", "longshore.host": "web.test"}
-SHARE = ("--share-ports",)
-THEIRS = """\
-global
-    stats socket {folder}/haproxy.sock mode 600 level admin expose-fd listeners
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 5s
-    timeout server 5s
-    option idle-close-on-response
-frontend theirs
-    bind :{port}
-    default_backend web
-backend web
-    server one {server}
-"""
 
 
 def events(balancer: Balancer) -> list[str]:
     return [each["what"] for each in balancer.api("/v1/events")["events"]]
 
 
-def shared(balancer: Balancer) -> list[str]:
-    return [each["state"] for each in balancer.status()["haproxy"]["shared"]]
-
-
-@contextmanager
+@contextlib.contextmanager
 def frozen(balancer: Balancer) -> Iterator[None]:
     """Have a balancer's HAProxy accept nothing for a while, as under too much load: what comes to it waits."""
     workers = list(family(balancer.folder.name, ("haproxy",)))
@@ -94,13 +73,16 @@ def test_a_longshore_takes_the_place_of_another_one(
             new = balance(engine=engine, series=series, port=port, config=config, options=SHARE)
             assert new.command("wait").returncode == 0
             assert shared(new) == ["taken over", "taken over"], "the frontend's and the service's"
-            assert said_of(new.status(), f"admin address {admin}"), "the old one has it still"
+            assert not new.status()["problems"]
+            (waits,) = new.status()["pending"]
+            assert waits.startswith(f"admin address {admin}: when ")
+            assert waits.endswith(f" (pid {old.pid}) has ended"), "the old one has it still"
             load.more(200)
             with frozen(old):  # it gets nothing any more: nobody waits there
                 load.more(200)
             assert old.terminate() == 0
             new.until(lambda status: not status["haproxy"]["shared"], "it is alone")
-            new.until(lambda status: not status["problems"], "it has the admin address as well")
+            new.until(lambda status: not status["pending"], "it has the admin address as well")
             assert f":{port} is ours alone" in events(new)
             load.more(200)
             old = new
@@ -137,33 +119,6 @@ def test_what_is_not_ready_takes_nothing_over(engine: Engine, balance: Callable[
         second.close()
 
 
-def test_the_last_source_comes_late_and_knows_nothing(
-    engine: Engine, balance: Callable[..., Balancer], tmp_path: Path
-) -> None:
-    """No endpoint appears and nothing else happens either: it takes over all the same, at once."""
-    one = start(engine, "one", {})
-    services = {"web": {"host": "web.test", "endpoints": [f"{one.address}:8000"]}}
-    first = balance(engine=engine, config={"services": services})
-    first.serves("web.test", 1)
-    config = {"sources": {"docker": {"host": f"unix://{tmp_path}/docker.sock"}}, "services": services}
-    second = Balancer(port=first.port, config=config, options=SHARE)
-    try:
-        second.start(ready=False)
-        until(lambda: (second.state / "longshore.sock").exists(), what="it is there")
-        second.until(lambda status: status["haproxy"]["shared"], "it found who has the port")
-        with Load(port=first.port, host="web.test", rate=100, keep=False) as load:
-            load.more(50)
-            (tmp_path / "docker.sock").symlink_to(engine.socket)
-            assert second.command("wait", "--timeout", "20s").returncode == 0
-            assert shared(second) == ["taken over"]
-            load.more(50)
-            assert first.terminate() == 0
-            load.more(50)
-        assert load.report.lost == 0, load.report
-    finally:
-        second.close()
-
-
 def test_without_the_option_it_refuses_and_a_stranger_that_does_not_share_is_refused_with_it(
     engine: Engine, balance: Callable[..., Balancer]
 ) -> None:
@@ -182,20 +137,6 @@ def test_without_the_option_it_refuses_and_a_stranger_that_does_not_share_is_ref
                 assert "listens there already" in second.log_text()
             finally:
                 second.close()
-
-
-@contextmanager
-def theirs(folder: Path, series: str, port: int, server: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A HAProxy that somebody started by hand, with a plain configuration."""
-    config = folder / "haproxy.cfg"
-    config.write_text(THEIRS.format(folder=folder, port=port, server=server))
-    process = subprocess.Popen([haproxy(series), "-W", "-f", config])
-    try:
-        until((folder / "haproxy.sock").exists, what="their HAProxy runs")
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @oldest_and_newest

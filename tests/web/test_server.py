@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import stat
 from collections.abc import Callable
@@ -105,6 +106,21 @@ async def test_a_busy_admin_address_is_taken_when_it_is_free(tmp_path: Path) -> 
             assert not web.problems
             async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/healthz") as response:
                 assert response.status == 200
+
+
+async def test_beside_another_longshore_a_busy_admin_address_is_pending(tmp_path: Path) -> None:
+    free = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        async with Web(FakeAgent(), tmp_path, bind=bind, changed=free.set, beside=True) as web:
+            assert not web.problems
+            (said,) = web.pending
+            assert said.startswith(f"admin address {bind}: when ")
+            assert said.endswith(f" (pid {os.getpid()}) has ended")
+            taken.close()
+            async with asyncio.timeout(30):
+                await free.wait()
+            assert not web.pending
 
 
 async def test_a_busy_admin_address_is_a_problem_and_no_more(tmp_path: Path) -> None:

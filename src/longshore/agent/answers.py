@@ -43,6 +43,7 @@ class Answers:
         self.registrar: Beside | None = None
         self.at_start: tuple[Problem, ...] = ()  # of the start, such as a state file of no use
         self.reached: Callable[[], tuple[Problem, ...]] = tuple  # of the API's own address
+        self.waited: Callable[[], tuple[str, ...]] = tuple  # what that address waits for
         self.certificates: tuple[Problem, ...] = ()
         self.outputs: FileOutput | None = None
         self.toggles: Toggles | None = None
@@ -63,6 +64,7 @@ class Answers:
             started=b.started,
             ready=b.ready,
             unserved=tuple(sorted({*self.left_out, *b.wanting.quarantine.unserved.intersection(self.configured)})),
+            waits_for=b.waits_for,
             haproxy=self.haproxy(),
             registrar=self.registrar.status() if self.registrar else None,
             sources=shown.sources(b.desired.snapshots, self._types(), b.desired.since, self._kept()),
@@ -71,7 +73,12 @@ class Answers:
             plans=PlanCounters(counters.plans, counters.steps, counters.refused, counters.drift),
             pending=(
                 *((f"HAProxy is reloaded: {b.driver.reloading}",) if b.driver.reloading else ()),
-                *(f"listening on {each}: when everything is ready" for each in b.sharing.waiting),
+                *self.waited(),
+                *(
+                    f"listening on {each.address}: when {each.until or 'everything is ready'}"
+                    for each in b.sharing.addresses.values()
+                    if each.state == "waiting"
+                ),
             ),
             seq=b.journal.seq,
         )
@@ -259,6 +266,7 @@ class Answers:
             *b.wanting.kept.problems,
             *b.wanting.lines.problems,
             *b.wanting.ports.problems(b.wanting.known.values(), b.setup.frontends),
+            *b.sharing.problems(b.wanting.known),
             *b.wanting.admission.problems,
             *(self.registrar.problems() if self.registrar else ()),
         ]

@@ -12,22 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
 
-from longshore.agent import shown_slots, silence
+from longshore.agent import silence
 from longshore.agent.connect import Setup
 from longshore.agent.desired import Desired
 from longshore.agent.driver import Done, Driver
 from longshore.agent.journal import Journal
 from longshore.agent.pace import Backoff, forever
+from longshore.agent.ripe import Ripe, unheard
 from longshore.agent.routed import Routed
-from longshore.agent.sharing import Sharing, fit
+from longshore.agent.sharing import Sharing
 from longshore.agent.wanting import Wanting
 from longshore.clients.haproxy_faults import HAProxyError
-from longshore.core.model import Problem, Service, Snapshot
+from longshore.core.model import Problem, Snapshot
 from longshore.core.wanted import Wanted
 from longshore.haproxy.contract import Reloaded
 from longshore.haproxy.faults import ConfigError
@@ -50,6 +51,7 @@ class Balancer:
         self.journal = journal
         self.wanting = Wanting(setup, driver, desired, self.poke)
         self.routed = Routed(journal, setup.meter)
+        self.ripe = Ripe(desired, self.wanting, driver)
         self.sharing = Sharing(self.wanting.ports, driver.process.runtime().path, journal.add, self.poke)
         self.stats: dict[tuple[str, str], ServerStat] = {}
         self.trouble: Problem | None = None  # why the last round failed
@@ -182,21 +184,24 @@ class Balancer:
         if done.steps:
             self.setup.meter.applied(time.monotonic() - began)
         whole = self.desired.complete and not trying
-        self.sharing.note(self.driver.running.addresses if self.driver.running else (), ready=whole and self._fit())
+        addresses = self.driver.running.addresses if self.driver.running else frozenset()
+        barren = self.ripe.barren(wanted, self.setup.frontends, self.stats)
+        self.sharing.note(addresses, ready=whole and not self._unripe(), barren=barren)
         self.ready = self.ready or (whole and self.sharing.settled)
         return not done.refused
 
-    def _fit(self) -> bool:
-        """Whether a port may be taken over: who asks there finds all that can be found."""
-        known = self.wanting.known.values()
-        searched = [service for service in known if service.template and self.driver.running]
-        empty = [s.name for s in searched if not any(self._found(s))]
-        since = time.time() - self.haproxy_started
-        return fit(self.desired.snapshots.values(), self.wanting.admission.prober.waiting.values(), empty, since)
+    def _unripe(self) -> tuple[str, ...]:
+        return self.ripe.unripe(self.stats, time.time() - self.haproxy_started)
 
-    def _found(self, service: Service) -> Iterator[bool]:
-        homes = self.driver.running.homes.get(service.name, ()) if self.driver.running else ()
-        return (each.state == "up" for home in homes for each in shown_slots.found(service, home, self.stats, 0.0))
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Why it is not ready yet."""
+        if self.ready:
+            return ()
+        shared = (*self._unripe(), *self.sharing.waits_for) if self.sharing.waiting else self.sharing.waits_for
+        trouble = (self.trouble.what,) if self.trouble else ()
+        starts = () if self.driver.running else ("HAProxy, which is not started yet",)
+        return tuple(dict.fromkeys((*unheard(self.desired.snapshots), *trouble, *shared))) or starts
 
     def _want(self) -> Wanted:
         return self.wanting.wanted(self.setup, self.stats)

@@ -7,10 +7,10 @@ probed. What the prober is asked is worked out again only for services that chan
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from longshore.agent.first_check import Target
-from longshore.agent.prober import Prober
+from longshore.agent.prober import Prober, Waiting
 from longshore.core.model import Endpoint, EndpointState, Problem, Service
 from longshore.core.places import joined
 from longshore.core.running import Running
@@ -66,6 +66,13 @@ class Admission:
         clock = time.monotonic()
         self._since = {key: self._since.get(key, clock) for key in self.prober.waiting}
         return list(looked)
+
+    def asked(self) -> Iterator[tuple[str, str, Waiting]]:
+        """The service and the address of everybody who has not answered yet."""
+        for service, targets in self._asked.values() if self.prober.waiting else ():
+            for key, target in targets.items():
+                if waiting := self.prober.waiting.get(key):
+                    yield service.name, joined(target.address, target.port), waiting
 
     def overdue(self, clock: float) -> bool:
         """Look who has not answered for too long; True if that has changed."""

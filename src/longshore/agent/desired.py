@@ -22,6 +22,7 @@ from longshore.core.twins import Twins
 
 TWINS = "twins"  # among the state's extras …
 COMPOSED = "composed"  # … and those of composed services
+EMPTY = "empty"  # … and services that are served though they have no endpoint
 
 
 class Desired:
@@ -48,6 +49,7 @@ class Desired:
         self.forget_after = forget_after
         self.store = store
         self.remembered = restored(state.kept)
+        self.emptied = _names(state.extra.get(EMPTY))  # services that were served without endpoints before
         self.extras: Callable[[], Mapping[str, Any]] = dict  # what else is to be saved, by name
         self.composer = Composer(compositions, state.last, state.extra.get(COMPOSED))
         self._saved = {snapshot.source: self.composer.known(snapshot) for snapshot in state.snapshots}
@@ -205,3 +207,7 @@ class Desired:
                 self.overrides = self.overrides.with_admin(override.service, override.endpoint, "maint", now)
                 return True
         return False
+
+
+def _names(said: object) -> frozenset[str]:
+    return frozenset(map(str, said)) if isinstance(said, list) else frozenset()

@@ -95,7 +95,8 @@ class Life:
             compositions=compositions(self.loaded),
         )
         self._toggles = Toggles(lambda toggle: fetch(toggle, os.environ), self._toggled, state.extra.get(KEY))
-        desired.composer.counts, desired.extras = self._toggles.counts, self._toggles.told
+        desired.composer.counts = self._toggles.counts
+        desired.extras = lambda: {**self._toggles.told(), **self.balancer.ripe.told()}
         driver = Driver(
             process,
             caps,

@@ -87,6 +87,7 @@ class SharedAddress:
     address: str
     by: str  # "haproxy (pid 7)"
     state: Literal["waiting", "beside", "taken over"]
+    until: str = ""  # what it waits for, where it is not simply that all is ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ class Status:
     started: float = 0.0
     ready: bool = False  # every source has spoken (or its saved state has) and HAProxy runs what they said
     unserved: tuple[str, ...] = ()  # services of the configuration that no version of is served: `problems` says why
+    waits_for: tuple[str, ...] = ()  # why it is not ready yet
     haproxy: HaproxyStatus | None = field(default_factory=HaproxyStatus)
     registrar: RegistrarStatus | None = None
     sources: tuple[SourceStatus, ...] = ()

@@ -4,6 +4,9 @@ waiting      it listens there, ours does not yet: from the first moment the kern
 beside       both listen there, and both get new connections
 taken over   both do, and all new connections come to ours: the other one may be stopped, nothing waits in its queue
 
+An address at which nobody would be found stays with the other, until there is somebody or the other one has gone.
+`agent.ripe` says when it is time.
+
 So a longshore takes the place of another one, or of any HAProxy, without a lost request: start it, wait until it is
 ready, stop the other.
 """
@@ -11,30 +14,16 @@ ready, stop the other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from longshore.agent.ports import Ports
-from longshore.agent.prober import Waiting
 from longshore.agent.report import SharedAddress
-from longshore.core.model import Snapshot
+from longshore.core.model import Problem, Service
 from longshore.haproxy import takeover
 
-TRIES = 3  # first checks that failed: this endpoint may take long, it is not waited for
-SEARCH = 10.0  # seconds that HAProxy has to find endpoints by DNS
 LOOK = 1.0  # seconds between looks whether the others still listen
 SETTLE = 1.0  # seconds in which the others accept what came to them before the take-over
-
-
-def fit(snapshots: Iterable[Snapshot | None], asked: Iterable[Waiting], empty: Collection[str], since: float) -> bool:
-    """Whether who asks a port that is taken over now finds all that can be found.
-
-    Every source has told what there is, now or before a restart; who has not answered its first check has had its
-    chance; and HAProxy, `since` seconds at it, has found something for the services that it searches itself, but for
-    those that are `empty`.
-    """
-    told = all(each is not None and (not each.stale or each.services) for each in snapshots)
-    return told and all(each.attempts >= TRIES for each in asked) and (not empty or since > SEARCH)
 
 
 class Sharing:
@@ -44,6 +33,7 @@ class Sharing:
         self.addresses: dict[str, SharedAddress] = {}
         self._ports, self._path, self._said, self._poke = ports, path, said, poke
         self._others: frozenset[str] = frozenset()  # sockets of others on ports that are ours too
+        self.barren: dict[str, tuple[str, ...]] = {}  # waiting addresses where there would be nobody, and the services
         self._fresh: set[str] = set()  # addresses that are joined, and not taken over yet as far as they can be
         self._joined = asyncio.Event()
 
@@ -57,8 +47,13 @@ class Sharing:
         """Addresses that ours does not listen on yet."""
         return tuple(each.address for each in self.addresses.values() if each.state == "waiting")
 
-    def note(self, listening: Collection[str], *, ready: bool) -> None:
-        """After a round: ours listens there now. `ready`: all that is wanted would be served."""
+    def note(
+        self, listening: Collection[str], *, ready: bool, barren: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        """After a round: ours listens there now. `ready`: all that is wanted would be served.
+
+        `barren`: addresses where there would be nobody all the same, with the services there.
+        """
         shared, joins = self._ports.shared, self._ports.joins
         for address, who in shared.items():
             if address not in listening and address not in self.waiting:
@@ -73,9 +68,46 @@ class Sharing:
             elif address in listening or address not in shared:
                 del self.addresses[address]  # its owner let go of it, or nobody wants it any more
         joins.intersection_update(self.waiting)
-        if ready and (new := set(self.waiting) - joins):
+        self._hold_back((barren or {}) if ready else {})
+        if ready and (new := set(self.waiting) - joins - self.barren.keys()):
             joins.update(new)
             self._poke()
+
+    def _hold_back(self, barren: Mapping[str, tuple[str, ...]]) -> None:
+        before = self.barren
+        self.barren = {address: barren[address] for address in self.waiting if address in barren}
+        self._ports.joins.difference_update(self.barren)
+        for address, names in self.barren.items():
+            if address not in before:
+                why = f"no endpoint found for {_services(names)}"
+                self._said(f"{address} stays with {self.addresses[address].by}", why)
+        for address in self.waiting:
+            until = f"{_services(self.barren[address])} has an endpoint" if address in self.barren else ""
+            self.addresses[address] = replace(self.addresses[address], until=until)
+
+    def problems(self, known: Mapping[str, Service]) -> tuple[Problem, ...]:
+        """What people must know of addresses that stay with the other one."""
+        return tuple(
+            Problem(
+                f"service {name}",
+                f"{_lacks(known[name])} at {address}; {self.addresses[address].by} goes on serving it",
+                "Is what it is looked for by written right? It is taken over as soon as it has one. If it is to be "
+                "empty, stop the other one: then longshore listens there within seconds.",
+                name,
+            )
+            for address, names in self.barren.items()
+            for name in names
+            if name in known
+        )
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """What keeps it from being settled, but for what all have to wait for."""
+        held = [
+            f"an endpoint of {_services(names)}: {address} stays with {self.addresses[address].by} until then"
+            for address, names in self.barren.items()
+        ]
+        return (*held, *(f"taking over {address}" for address in sorted(self._fresh | self._ports.joins)))
 
     async def watch(self) -> None:
         """Take over what was joined, and say when the others have gone. Endless."""
@@ -114,3 +146,15 @@ class Sharing:
             self._said(f"{address} is ours alone", "the others do not listen there any more")
             del self.addresses[address]
         self._poke()
+
+
+def _services(names: tuple[str, ...]) -> str:
+    first = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{'service' if len(names) == 1 else 'one of the services'} {first}"
+
+
+def _lacks(service: Service) -> str:
+    if not service.endpoints:
+        return "no endpoint found for it"
+    count = len(service.endpoints)
+    return "its endpoint may not be used yet" if count == 1 else f"none of its {count} endpoints may be used yet"

@@ -16,10 +16,11 @@ from longshore.core.places import joined
 
 COLOURS: dict[str, Colour] = {"up": "green", "down": "red", "stale": "red", "current": "green", "standby": "dim"}
 SHARED = {
-    "waiting": "joined when everything is ready",
+    "waiting": "joined when {until}",
     "beside": "both get new connections",
     "taken over": "all new connections come here, the other may be stopped",
 }
+WAITS = 5  # things it waits for that are listed
 BAR = 3  # routes of a service that are listed; the rest are counted
 
 
@@ -88,13 +89,18 @@ def _head(status: Status, now: float) -> Iterator[str]:
         ready = paint(f"ready, but not served: {clean(', '.join(status.unserved))}", "red")
     what = "longshore " if status.haproxy else "longshore registrar "
     yield f"{paint(what + clean(status.version), 'bold')}: {ready}, up {ago(status.started, now) or '0 s'}"
+    for each in () if status.ready else status.waits_for[:WAITS]:
+        yield f"waits for {clean(each)}"
+    if not status.ready and (more := len(status.waits_for) - WAITS) > 0:
+        yield f"and for {plural(more, 'other thing')}"
     if status.haproxy is None:
         return
     yield clean(_haproxy(status.haproxy, now))
     if status.haproxy.addresses:
         yield f"listens on {clean(', '.join(status.haproxy.addresses))}"
     for shared in status.haproxy.shared:
-        yield paint(f"shares {clean(shared.address)} with {clean(shared.by)}: {SHARED[shared.state]}", "yellow")
+        state = SHARED[shared.state].format(until=clean(shared.until) or "everything is ready")
+        yield paint(f"shares {clean(shared.address)} with {clean(shared.by)}: {state}", "yellow")
 
 
 def _haproxy(haproxy: HaproxyStatus, now: float) -> str:

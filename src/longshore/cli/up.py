@@ -115,9 +115,12 @@ class Run:
         try:
             await self._life.prepare()
             touch = self._life.balancer.journal.touch
-            web = Web(self._life.answers, state, bind=admin.bind, token_file=admin.token_file, changed=touch)
+            share = self._config.haproxy.share_ports
+            web = Web(
+                self._life.answers, state, bind=admin.bind, token_file=admin.token_file, changed=touch, beside=share
+            )
             async with web:
-                self._life.answers.reached = lambda: web.problems
+                self._life.answers.reached, self._life.answers.waited = lambda: web.problems, lambda: web.pending
                 self._spawn(tell_journal(self._life.answers))
                 self._spawn(tell_problems(self._life.answers))
                 return await self._serve()

@@ -16,6 +16,7 @@ from longshore.cli.text import Progress, plural, say, say_json
 
 SLICE = 20.0  # seconds that one question waits for a change
 RETRY = 0.2  # seconds between looks for an agent that is not there yet
+TOLD = 5  # reasons that are told
 
 
 def wait(
@@ -28,8 +29,8 @@ def wait(
     """Wait until each service has at least one endpoint up, or as many as said, and HAProxy serves them.
 
     Without a service: until longshore is ready, ports that it takes over from another HAProxy included. Services, and
-    the agent itself, may appear while it waits. Ends with 1 when time is over: without a service also when services of
-    the configuration are set aside, and no version of them is served.
+    the agent itself, may appear while it waits. Ends with 1 when time is over, and says what it lacked: without a
+    service also when services of the configuration are set aside, and no version of them is served.
     """
     wanted = _wanted(services)
     limit = seconds(timeout)
@@ -90,16 +91,23 @@ def _until(ask: Ask, wanted: Mapping[str, int], limit: float) -> tuple[str, dict
             if left <= 0 or (not lack and all(found.get(name, 0) >= count for name, count in wanted.items())):
                 return lack, found
             parts = [f"{n} {found.get(n, 0)}/{c}" if n in found else f"{n} unknown" for n, c in wanted.items()]
-            progress.show(f"waiting: {', '.join([lack, *parts] if lack else parts)}")
+            early = [": ".join(lack.splitlines()[:2])] if lack else []
+            progress.show(f"waiting: {', '.join([*early, *parts])}")
     finally:
         progress.done()
 
 
 def _lack(status: Any, *, whole: bool) -> str:
-    """What keeps it from being ready; with `whole`, services that are set aside do too."""
+    """What keeps it from being ready, and why; with `whole`, services that are set aside do too."""
     if not status["ready"]:
-        return "longshore is not ready"
-    return f"not served: {', '.join(status.get('unserved', ()))}" if whole and status.get("unserved") else ""
+        what, why = "longshore is not ready", [f"it waits for {each}" for each in status.get("waits_for", ())]
+    elif whole and status.get("unserved"):
+        unserved = status["unserved"]
+        what = f"not served: {', '.join(unserved)}"
+        why = [f"{each['where']}: {each['what']}" for each in status["problems"] if each["service"] in unserved]
+    else:
+        return ""
+    return "\n".join([what, *why[:TOLD], *([f"and {len(why) - TOLD} more"] if len(why) > TOLD else [])])
 
 
 def _status(ask: Ask, seq: int | None, timeout: float) -> Any:

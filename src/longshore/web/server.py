@@ -21,6 +21,7 @@ from aiohttp import web
 
 from longshore.agent.report import Agent
 from longshore.core.model import Problem
+from longshore.haproxy.addresses import busy as busy_addresses
 from longshore.web.api import application
 from longshore.web.guard import host_of, is_loopback
 
@@ -39,7 +40,7 @@ class Web:
 
     `bind` is the admin address ("127.0.0.1:8404", "[::1]:8404", ":8404"), "" for none; `token_file` holds the token
     that callers over TCP must send. After entering, `problems` tells what is wrong with the admin address; when that
-    is over, `changed` is called.
+    is over, `changed` is called. With `beside` it is no wonder that another has the address: `pending` tells that.
     """
 
     def __init__(
@@ -51,9 +52,12 @@ class Web:
         token_file: Path | None = None,
         socket_name: str = SOCKET,
         changed: Callable[[], object] = lambda: None,
+        beside: bool = False,
     ) -> None:
         self.path = state_dir / socket_name
         self.problems: tuple[Problem, ...] = ()
+        self.pending: tuple[str, ...] = ()
+        self._beside = beside
         self._agent = agent
         self._bind = bind
         self._token_file = token_file
@@ -102,8 +106,12 @@ class Web:
             listening = listen(host, int(port))
         except OSError as error:
             busy = error.errno == errno.EADDRINUSE
-            hint = "end that program, or set admin.bind to another address; it is tried again" if busy else ""
-            self.problems += (Problem(where, f"cannot listen: {said(error)}", hint),)
+            by = await asyncio.to_thread(_holder, self._bind) if busy else ""
+            if busy and self._beside:
+                self.pending = (f"{where}: when {by} has ended",)
+            else:
+                hint = f"end {by}, or set admin.bind to another address; it is tried again" if busy else ""
+                self.problems += (Problem(where, f"cannot listen: {said(error)}", hint),)
             if busy:
                 self._again = asyncio.create_task(self._serve_when_free(host, int(port), token))
             return
@@ -116,7 +124,7 @@ class Web:
             with contextlib.suppress(OSError):
                 listening = listen(host, port)
         await self._serve(application(self._agent, token=token, unix=False), listening)
-        self.problems = ()
+        self.problems, self.pending = (), ()
         self._changed()
 
     def _remove(self) -> None:
@@ -172,6 +180,10 @@ def listen(host: str, port: int) -> socket.socket:
     if socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))
+
+
+def _holder(address: str) -> str:
+    return next((each.owner for each in busy_addresses([address]) if each.taken), "the program that has it")
 
 
 def read_token(path: Path | None) -> str:
