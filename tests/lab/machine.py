@@ -68,7 +68,8 @@ class Machine:
     def __exit__(self, *_: object) -> None:
         """End what was started, by process id, show what it said, and remove the folder."""
         for path in self.root.glob("*.pid"):
-            for pid in descendants([int(path.read_text())]):
+            first = int(path.read_text())
+            for pid in [first, *(descendants([first]) - {first})]:  # a unit's watcher would start others again
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         for process in self._running:

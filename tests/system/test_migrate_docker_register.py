@@ -29,6 +29,7 @@ DOCKER = """\
 case "$*" in
 "kill --signal STOP docker-discover") kill -STOP $(cat {root}/docker-discover.pid) ;;
 "exec docker-discover "*) shift 2 && exec "$@" ;;
+"update --restart "*" docker-discover") ;;
 "restart docker-discover") kill -CONT $(cat {root}/docker-discover.pid) ;;
 *) echo "docker $*: what is that?" && exit 1 ;;
 esac
@@ -75,28 +76,39 @@ class Balancing(Machine):
 @oldest_and_newest
 def test_the_way_there_and_back(engine: Engine, etcd: Etcd, series: str) -> None:
     register, look = section(PAGE, "Registrars").blocks("sh")
-    (there,) = section(PAGE, "Balancers").blocks("sh")
+    there, then = section(PAGE, "Balancers").blocks("sh")
+    (give_up,) = section(PAGE, "If it does not get ready").blocks("sh")
+    (update,) = section(PAGE, "Updating longshore").blocks("sh")
     (back,) = section(PAGE, "Back").blocks("sh")
     first = start(engine)
     with ExitStack() as stack:
         machine = stack.enter_context(Balancing(series, engine, etcd))
         until(lambda: machine.types("curl -sS --fail http://127.0.0.1:8000/ || true"), what="docker-discover serves")
         load = stack.enter_context(Load(port=8000, rate=200, keep=False))
-        begin, status = register.splitlines()
-        machine.types(begin)
+        *begin, status = register.splitlines()
+        machine.types(*begin)
         until((machine.state / "register.sock").exists, what="the registrar is there")
         until(lambda: first.id[:12] in machine.types(status), what="it is registered by longshore too")
         said = machine.types(look)
         assert first.id[:12] in said
         load.more(100)
         kept = stack.enter_context(Load(port=8000, rate=50))
+        machine.types("systemctl start longshore", give_up)
+        load.more(100)
         said = machine.types(there)
         assert said.count("all new connections come here, the other may be stopped") == 1, said
+        machine.types(then)
         load.more(100)
         kept.stop()
         second = start(engine)
         machine.types("longshore wait whoami=2")
         first.stop()
+        load.more(100)
+        pid = (machine.root / "longshore.main").read_text()
+        machine.types(update)
+        until(lambda: (machine.root / "longshore.main").read_text() != pid, what="the next one is started")
+        serves = "longshore wait whoami=1 && echo serves || true"
+        until(lambda: "serves" in machine.types(serves), what="the next one serves")
         load.more(100)
         try:
             machine.types(back)

@@ -29,6 +29,7 @@ DOCKER = """\
 #!/bin/sh
 case "$*" in
 "start registrator") {command} >>{root}/registrator.log 2>&1 & echo $! >{root}/registrator.pid ;;
+"update --restart "*" registrator") ;;
 "stop registrator") kill $(cat {root}/registrator.pid) && rm {root}/registrator.pid ;;
 *) echo "docker $*: what is that?" && exit 1 ;;
 esac
@@ -64,7 +65,7 @@ def registered(consul: Consul) -> dict[str, Any]:
 @oldest_and_newest
 def test_the_way_there_and_back(engine: Engine, consul: Consul, balance: Callable[..., Balancer], series: str) -> None:
     check, look = section(PAGE, "Before").blocks("sh")
-    (there,) = section(PAGE, "There, with Consul").blocks("sh")
+    there, then = section(PAGE, "There, with Consul").blocks("sh")
     (back,) = section(PAGE, "Back, with Consul").blocks("sh")
     (own,) = section(PAGE, "Your own file").blocks("sh")
     first = start(engine)
@@ -82,13 +83,13 @@ def test_the_way_there_and_back(engine: Engine, consul: Consul, balance: Callabl
         balancer = balance(series=series, config={"sources": sources, "services": {"whoami": picked}})
         balancer.until_up("whoami", 1)
         load = stack.enter_context(Load(port=port, rate=100, keep=False))
-        begin, status, end = there.splitlines()
+        begin, status = there.splitlines()
         machine.types(begin)
         until((machine.state / "register.sock").exists, what="the registrar is there")
         until(lambda: "held" in machine.types(status), what="it is registered by longshore")
         load.more(100)
         assert registered(consul) == theirs
-        machine.types(end)
+        machine.types(then)
         second = start(engine)
         balancer.until_up("whoami", 2)
         first.stop()

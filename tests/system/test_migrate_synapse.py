@@ -32,8 +32,17 @@ ExecStart=haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /var/run/haproxy.pid
 ExecReload=haproxy -Ws -f /etc/haproxy/haproxy.cfg -c -q && kill -USR2 $MAINPID
 KillMode=mixed
 Type=notify
+[Install]
+WantedBy=multi-user.target
 """
-SYNAPSE = "[Service]\nExecStart=synapse -c /etc/synapse.conf.json\n"
+SYNAPSE = "[Service]\nExecStart=synapse -c /etc/synapse.conf.json\n[Install]\nWantedBy=multi-user.target\n"
+DOCKER = """\
+#!/bin/sh
+case "$1" in
+ps) echo 0123456789ab ;;
+inspect) echo '[]' ;;
+esac
+"""
 
 
 @pytest.fixture
@@ -50,6 +59,7 @@ class Balancing(Machine):
         programs = {"haproxy": haproxy("2.6"), "synapse": LAB / "synapse.py"}
         env = {"LONGSHORE_ADMIN_BIND": f"127.0.0.1:{ports.free()}", "LONGSHORE_HAPROXY_BINARY": str(haproxy(series))}
         super().__init__(programs=programs, env=env)
+        self.put("bin/docker", DOCKER).chmod(0o755)
         self.put("etc/synapse.conf.json", json.dumps(self._file(zookeeper), indent=2))
         self.unit("haproxy", DEBIAN)
         self.unit("synapse", SYNAPSE)
@@ -88,44 +98,96 @@ class Balancing(Machine):
         return path.read_text() if path.exists() else ""
 
 
+def begin(stack: ExitStack, machine: Balancing) -> list[Load]:
+    """Have Synapse and its HAProxy serve, do what the page says before the move, and count requests from now on."""
+    check, preview, containers, finish = section(PAGE, "Before").blocks("sh")
+    machine.types("systemctl start synapse")
+    until(lambda: "\tserver " in machine.config(), what="Synapse wrote")
+    machine.types("systemctl start haproxy")
+    assert "reads" not in machine.types(check)
+    assert "one" in machine.types(preview)
+    docker = {"method": "docker", "servers": [{"name": "a", "host": "a"}], "image_name": "a", "container_port": 1}
+    file = {"services": {"ours": {"discovery": docker, "haproxy": {"port": 1}}}, "haproxy": {}}
+    machine.put("etc/docker.conf.json", json.dumps(file))
+    assert "ours" in machine.types(containers.replace("synapse.conf.json", "docker.conf.json"))
+    machine.types(finish)
+    loads = [
+        stack.enter_context(Load(port=machine.web, rate=200, keep=False)),
+        stack.enter_context(Load(port=machine.web, rate=50)),
+        stack.enter_context(Load(port=machine.front, rate=50, keep=False, method="POST")),
+        stack.enter_context(Load(port=machine.tcp, rate=50, keep=False)),
+    ]
+    more(loads, 50)
+    return loads
+
+
+def more(loads: list[Load], count: int) -> None:
+    """Let each of them send more requests."""
+    for load in loads:
+        load.more(count)
+
+
 @oldest_and_newest
 def test_the_way_there_and_back(zookeeper: ZooKeeper, series: str) -> None:
-    check, finish = section(PAGE, "Before").blocks("sh")
-    (there,) = section(PAGE, "There").blocks("sh")
+    there, then = section(PAGE, "There").blocks("sh")
+    (update,) = section(PAGE, "Updating longshore").blocks("sh")
     (back,) = section(PAGE, "Back").blocks("sh")
     with ExitStack() as stack:
         one, two = (stack.enter_context(Web(name)) for name in ("one", "two"))
         first = enter(zookeeper, one)
         machine = stack.enter_context(Balancing(series, zookeeper))
-        machine.types("systemctl start synapse")
-        until(lambda: f":{one.port} " in machine.config(), what="Synapse wrote")
-        machine.types("systemctl start haproxy")
-        assert "reads" not in machine.types(check)
-        machine.types(finish)
-        loads = [
-            stack.enter_context(Load(port=machine.web, rate=200, keep=False)),
-            stack.enter_context(Load(port=machine.web, rate=50)),
-            stack.enter_context(Load(port=machine.front, rate=50, keep=False, method="POST")),
-            stack.enter_context(Load(port=machine.tcp, rate=50, keep=False)),
-        ]
-        for load in loads:
-            load.more(50)
+        loads = begin(stack, machine)
         said = machine.types(there)
         assert said.count("all new connections come here, the other may be stopped") == 4, said
+        machine.types(then)
         second = enter(zookeeper, two)
         until(lambda: "two" in machine.types("longshore status web"), what="it is found")
         zookeeper.delete(first)
-        for load in loads:
-            load.more(100)
+        more(loads, 100)
+        pid = (machine.root / "longshore.main").read_text()
+        machine.types(update)
+        until(lambda: (machine.root / "longshore.main").read_text() != pid, what="the next one is started")
+        machine.types("longshore wait")
+        more(loads, 100)
         try:
             machine.types(back)
-            for load in loads:
-                load.more(100)
+            more(loads, 100)
         finally:
             MIGRATE.write_text("0\n")
         enter(zookeeper, one)
         zookeeper.delete(second)
         until(lambda: f":{two.port} " not in machine.config(), what="Synapse writes again")
+        for load in loads:
+            load.more(100)
+            load.stop()
+            assert load.report.lost == 0, load.report
+            assert set(load.report.by) == {"one", "two"}
+
+
+@oldest_and_newest
+def test_giving_up(zookeeper: ZooKeeper, series: str) -> None:
+    """A service whose registry is away keeps longshore from getting ready; the old HAProxy goes on."""
+    there, _ = section(PAGE, "There").blocks("sh")
+    (give_up,) = section(PAGE, "If it does not get ready").blocks("sh")
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(Web(name)) for name in ("one", "two"))
+        first = enter(zookeeper, one)
+        machine = stack.enter_context(Balancing(series, zookeeper))
+        loads = begin(stack, machine)
+        path = machine.root / "etc/synapse.conf.json"
+        good = path.read_text()
+        away = {"method": "zookeeper", "hosts": [f"127.0.0.1:{ports.free()}"], "path": PATH}
+        file = json.loads(good)
+        file["services"]["late"] = {"discovery": away, "haproxy": {"port": ports.free(), "listen": ["mode http"]}}
+        path.write_text(json.dumps(file))
+        with pytest.raises(AssertionError, match="not ready"):
+            machine.types(there.replace("5m", "5s"))
+        more(loads, 100)
+        path.write_text(good)
+        machine.types(give_up)
+        enter(zookeeper, two)
+        zookeeper.delete(first)
+        until(lambda: f":{one.port} " not in machine.config(), what="Synapse writes again")
         for load in loads:
             load.more(100)
             load.stop()
