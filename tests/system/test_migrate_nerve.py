@@ -85,8 +85,12 @@ def test_the_way_there_and_back(zookeeper: ZooKeeper, series: str) -> None:
     with ExitStack() as stack:
         web = stack.enter_context(Web("one"))
         machine = stack.enter_context(Serving(zookeeper, web))
-        machine.types(check, "systemctl start nerve", "systemctl start synapse")
-        until(lambda: machine.servers() == 1, what="Synapse has found what Nerve wrote")
+        machine.types(check, "systemctl start nerve")
+        until(lambda: zookeeper.nodes(PATH), what="Nerve has written its node")
+        machine.types("systemctl start synapse")
+        said = machine.root / "synapse.log"
+        until(lambda: "haproxy does not run" in said.read_text(), what="Synapse has tried to reload HAProxy")
+        assert machine.servers() == 1
         machine.types("systemctl start haproxy")
         ((node, nerves),) = zookeeper.nodes(PATH).items()
         config = json.loads(machine.synapse.read_text())
