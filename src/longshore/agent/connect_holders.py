@@ -6,7 +6,7 @@ from pathlib import Path
 
 from longshore.agent.register_setup import name_of
 from longshore.config.load import Loaded
-from longshore.config.registries import ConsulSource, EtcdSource, ZookeeperSource
+from longshore.config.registries import ConsulSource, EtcdSource, Registry, ZookeeperSource
 from longshore.core.layouts import NODES, layout_of
 from longshore.registries.consul import ConsulHolder
 from longshore.registries.consul_kv import ConsulKVHolder
@@ -25,20 +25,20 @@ def holder_of(loaded: Loaded, name: str, owner: str, ttl: float, *, state_dir: P
     The configuration was checked: the source is a registry, in a layout that can be written. A registrar that keeps
     a state directory knows there what its earlier runs left.
     """
-    match loaded.config.sources[name]:
-        case EtcdSource() as source:
+    source = loaded.config.sources[name]
+    assert isinstance(source, Registry), f"{name} is no registry"
+    match source:
+        case EtcdSource():
             return EtcdHolder(name, source, layout_of(source.layout, etcd=True), owner, ttl)
-        case ZookeeperSource(layout="registrator") as source:
+        case ZookeeperSource(layout="registrator"):
             return ZooKeeperHolder(name, source, NODES, owner, ttl)
-        case ZookeeperSource() as source:
+        case ZookeeperSource():
             layout = layout_of(source.layout, path_encoding=source.path_encoding)
             own = OwnSessions(state_dir / SESSIONS) if state_dir else None
             return ZooKeeperHolder(name, source, layout, owner, ttl, own=own)
-        case ConsulSource(layout="consulkv") as source:
+        case ConsulSource(layout="consulkv"):
             return ConsulKVHolder(name, source, layout_of(source.layout), owner, ttl)
-        case ConsulSource() as source:
+        case ConsulSource():
             register = loaded.config.register_
             cleanup = name_of(loaded) if register and register.cleanup else ""
             return ConsulHolder(name, source, owner, ttl, spelling=SPELLINGS[source.layout], cleanup=cleanup)
-        case _:
-            raise NotImplementedError(f"nothing can be registered in {name}")

@@ -15,18 +15,7 @@ from longshore.agent.report import to_json
 from longshore.cli.ending import FINDING, FINE
 from longshore.cli.forerunners import any_forerunner
 from longshore.cli.offline import Offline, gather
-from longshore.cli.options import (
-    AsJson,
-    ConfigFile,
-    DockerDiscover,
-    DockerRegister,
-    Nerve,
-    NerveInstance,
-    NerveOverlay,
-    Registrator,
-    Snapshot,
-    Synapse,
-)
+from longshore.cli.options import NO_FORERUNNER, AsJson, ConfigFile, Forerunners, Snapshot
 from longshore.cli.own_lines import judged
 from longshore.cli.shown import problem_lines
 from longshore.cli.text import clean, columns, plural, say, say_json
@@ -42,13 +31,7 @@ SECRETS = ("password_file", "auth_file", "token_file", "secret_access_key_file")
 def check(
     *,
     config: ConfigFile = None,
-    synapse: Synapse = None,
-    nerve: Nerve = None,
-    instance_id: NerveInstance = "",
-    config_overlay: NerveOverlay = None,
-    docker_discover: DockerDiscover = False,
-    docker_register: DockerRegister = False,
-    registrator: Registrator = None,
+    forerunner: Forerunners = NO_FORERUNNER,
     snapshot: Snapshot = None,
     origins: Annotated[
         bool, Parameter(negative="", help="Also list every setting, and where its value comes from.")
@@ -60,17 +43,7 @@ def check(
     Needs no engine, no HAProxy and no root; lines of your own (raw) are judged by HAProxy where there is one. Ends
     with 1 if there is any problem.
     """
-    loaded, name = any_forerunner(
-        config,
-        os.environ,
-        synapse=synapse,
-        nerve=nerve,
-        instance=instance_id,
-        overlay=config_overlay,
-        discover=docker_discover,
-        register=docker_register,
-        registrator=registrator,
-    )
+    loaded, name = any_forerunner(config, os.environ, forerunner)
     found = gather(loaded, snapshot) if loaded.valid else Offline()
     found.notes += (*missing_secrets(loaded.valid), *missing_certificates(loaded.valid)) if loaded.valid else ()
     found.notes += map(str, loaded.notes)

@@ -17,18 +17,7 @@ from longshore.agent.doctor.rounds import Running, examine
 from longshore.cli.ask import REGISTER_SOCKET, SOCKET, Ask
 from longshore.cli.ending import FINDING, FINE, End
 from longshore.cli.forerunners import any_forerunner
-from longshore.cli.options import (
-    AsJson,
-    ConfigFile,
-    DockerDiscover,
-    DockerRegister,
-    Nerve,
-    NerveInstance,
-    NerveOverlay,
-    Registrator,
-    StateDir,
-    Synapse,
-)
+from longshore.cli.options import NO_FORERUNNER, AsJson, ConfigFile, Forerunners, StateDir
 from longshore.cli.text import Progress, clean, paint, plural, say, say_json
 from longshore.config import Loaded
 from longshore.core.model import Problem
@@ -43,13 +32,7 @@ def doctor(
     as_json: AsJson = False,
     state_dir: StateDir = None,
     config: ConfigFile = None,
-    synapse: Synapse = None,
-    nerve: Nerve = None,
-    instance_id: NerveInstance = "",
-    config_overlay: NerveOverlay = None,
-    docker_discover: DockerDiscover = False,
-    docker_register: DockerRegister = False,
-    registrator: Registrator = None,
+    forerunner: Forerunners = NO_FORERUNNER,
 ) -> int:
     """Find out what is wrong here, or will be, and say what to do about it. Changes nothing.
 
@@ -58,17 +41,7 @@ def doctor(
     here), and at what the running agent complains of. Ends with 1 if anything is wrong.
     """
     environ = os.environ | ({"LONGSHORE_STATE_DIR": str(state_dir.absolute())} if state_dir else {})
-    loaded, name = any_forerunner(
-        config,
-        environ,
-        synapse=synapse,
-        nerve=nerve,
-        instance=instance_id,
-        overlay=config_overlay,
-        discover=docker_discover,
-        register=docker_register,
-        registrator=registrator,
-    )
+    loaded, name = any_forerunner(config, environ, forerunner)
     loaded = replace(loaded, path=name) if name else loaded
     findings = asyncio.run(_gather(loaded, compose_file, environ, as_json=as_json))
     trouble = [finding for finding in findings if not finding.fine]

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from longshore.cli.ending import USAGE, End
+from longshore.cli.options import Forerunners
 from longshore.compat import docker_register, nerve, registrator, synapse
 from longshore.config import Loaded, load
 from longshore.config.load import Foreign
@@ -73,28 +74,17 @@ def nerve_reader(
     return {"--nerve": reader}
 
 
-def any_forerunner(
-    config: Path | None,
-    environ: Mapping[str, str],
-    *,
-    synapse: Path | None,
-    nerve: Path | None,
-    instance: str,
-    overlay: Path | None,
-    discover: bool,
-    register: bool,
-    registrator: Sequence[str] | None,
-) -> tuple[Loaded, Path | None]:
+def any_forerunner(config: Path | None, environ: Mapping[str, str], said: Forerunners) -> tuple[Loaded, Path | None]:
     """Read the configuration for commands that know all forerunners; and what to call it, if it is one of theirs."""
-    others = (config, nerve, discover, register, registrator is not None)
-    synapse = by_environment("SYNAPSE_CONFIG", synapse, environ, *others)
+    others = (config, said.nerve, said.docker_discover, said.docker_register, said.registrator is not None)
+    synapse = by_environment("SYNAPSE_CONFIG", said.synapse, environ, *others)
     foreign = {
         "--synapse": synapse_reader(synapse, environ),
-        "--docker-discover": docker_discover_reader(discover, environ),
-        **registrar_readers(environ, docker=register, arguments=registrator),
+        "--docker-discover": docker_discover_reader(said.docker_discover, environ),
+        **registrar_readers(environ, docker=said.docker_register, arguments=said.registrator),
     }
-    nerve = by_environment("NERVE_CONFIG", nerve, environ, config, *foreign.values())
-    foreign |= nerve_reader(nerve, environ, instance=instance, overlay=overlay)
+    nerve = by_environment("NERVE_CONFIG", said.nerve, environ, config, *foreign.values())
+    foreign |= nerve_reader(nerve, environ, instance=said.instance_id, overlay=said.config_overlay)
     given = next((Path(option) for option, reader in foreign.items() if reader), None)
     return reading(config, environ, foreign)(), synapse or nerve or given
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -84,3 +85,20 @@ Snapshot = Annotated[
         help="Containers as `docker inspect` prints them (a JSON array); - reads standard input. No engine is asked.",
     ),
 ]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Forerunners:
+    """The options of commands that take the configuration of any forerunner."""
+
+    synapse: Synapse = None
+    nerve: Nerve = None
+    instance_id: NerveInstance = ""
+    config_overlay: NerveOverlay = None
+    docker_discover: DockerDiscover = False
+    docker_register: DockerRegister = False
+    registrator: Registrator = None
+
+
+NO_FORERUNNER = Forerunners()

@@ -23,7 +23,15 @@ from longshore.cli import logs
 from longshore.cli.check import check
 from longshore.cli.ending import FINDING, FINE, USAGE, End
 from longshore.cli.forerunners import by_environment, nerve_reader, reading, registrar_readers, tell_notes
-from longshore.cli.options import ConfigFile, DockerRegister, Nerve, NerveInstance, NerveOverlay, Registrator
+from longshore.cli.options import (
+    ConfigFile,
+    DockerRegister,
+    Forerunners,
+    Nerve,
+    NerveInstance,
+    NerveOverlay,
+    Registrator,
+)
 from longshore.cli.telling import tell_journal, tell_problems
 from longshore.config import ConfigError, Loaded
 from longshore.config.fields import optional_bind_address
@@ -74,7 +82,7 @@ def register(
     nerve = by_environment("NERVE_CONFIG", nerve, environ, config, *readers.values())
     readers |= nerve_reader(nerve, environ, instance=instance_id, overlay=config_overlay)
     if nerve and environ.get("NERVE_CHECK_CONFIG"):  # as Nerve's -k
-        return check(nerve=nerve, instance_id=instance_id, config_overlay=config_overlay)
+        return check(forerunner=Forerunners(nerve=nerve, instance_id=instance_id, config_overlay=config_overlay))
     read = reading(config, environ, readers)
     loaded = read()
     try:
