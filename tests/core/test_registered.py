@@ -174,12 +174,29 @@ def test_a_service_of_the_operator_is_there_without_entries() -> None:
     assert services({}, options)["shop"].endpoints == ()
 
 
+# A4 port
+# A4 check
 def test_docker_register_s_port_is_where_the_service_listens() -> None:
     options = Options("etcd", LAYOUTS["docker-register"], "/backends")
     found = {"/backends/whoami/4f3c2a1b0c9d": b"10.0.0.5:32768", "/backends/whoami/port": b"8000"}
     built, problems = build(found, options)
     assert problems == ()
     assert (built[0].name, built[0].mode, built[0].routes) == ("whoami", "tcp", (Route(listen=":8000"),))
+    check = built[0].policy.check
+    assert (check.kind, check.interval, check.rise, check.fall) == ("tcp", 2.0, 3, 2)
+
+
+# A4 no port
+def test_docker_register_s_missing_port_is_a_problem_of_that_service_alone() -> None:
+    options = Options("etcd", LAYOUTS["docker-register"], "/backends")
+    found = {
+        "/backends/a/4f3c2a1b0c9d": b"10.0.0.5:1",
+        "/backends/b/5f3c2a1b0c9d": b"10.0.0.5:2",
+        "/backends/b/port": b"9",
+    }
+    built, problems = build(found, options)
+    assert {service.name: service.routes for service in built} == {"a": (), "b": (Route(listen=":9"),)}
+    assert [(each.service, each.what) for each in problems] == [("a", "is not there: where should the service listen?")]
 
 
 def test_critical_in_the_registry_is_waiting() -> None:
